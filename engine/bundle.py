@@ -1,0 +1,187 @@
+"""A bundle: a directory with a manifest, graphs and a tokenizer, checked before anything runs.
+
+checkpoints/<name>/manifest.json   what follows, and sha256 of every file
+checkpoints/<name>/*.onnx          the graphs; precision is a property of the file
+checkpoints/<name>/tokenizer.json
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import BundleError
+from .output import write_whole
+from .preprocess import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+REMEDY = "export the bundle again with `nlvr-engine export`"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphFile:
+    """One graph: its file, and what it takes and returns.
+
+    inputs: name → (dtype, dims), a dim being a number or a name.  output: the one output's name.
+    block: device → rows of a run; a graph is only ever run with that many, padded where fewer are left.
+    """
+
+    path: Path
+    precision: str
+    opset: int
+    inputs: Mapping[str, tuple[str, tuple[int | str, ...]]]
+    output: str
+    block: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose every file was read and matched.
+
+    embedding_id: sha256 over the manifest; vectors of two bundles compare only where it is equal.
+    vector: layout of a track's and a query's vector, slice name → (start, stop).
+    manifest: the whole manifest, for `inspect`.
+    """
+
+    path: Path
+    system: str
+    trained: bool
+    embedding_id: str
+    graphs: Mapping[str, GraphFile]
+    recipe: Recipe
+    tokenizer: Path
+    text_length: int
+    vector: Mapping[str, tuple[int, int]]
+    manifest: Mapping[str, Any]
+
+    @property
+    def dims(self) -> int:
+        """The length of a vector."""
+        return max(stop for _, stop in self.vector.values())
+
+
+def open_bundle(path: str | Path) -> Bundle:
+    """Read and check a bundle.
+
+    Raises BundleError when the folder is none, the schema is unknown, a field is missing or of the wrong type, or a
+    file is absent or does not match its checksum.
+    """
+    path = Path(path)
+    manifest = _read_manifest(path)
+    reader = _Reader(path / MANIFEST, manifest)
+    recipe = dict(reader.record("preprocessing"))
+    if recipe.pop("colour", None) != "RGB":
+        raise BundleError(path / MANIFEST, "preprocessing.colour is not RGB", REMEDY)
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in recipe.items()}
+    try:
+        parsed = Recipe(**values)
+    except (TypeError, ValueError) as error:
+        raise BundleError(path / MANIFEST, f"preprocessing cannot be read ({error})", REMEDY) from error
+    return Bundle(
+        path=path,
+        system=reader.field("system", str),
+        trained=reader.field("trained", bool),
+        embedding_id=embedding_id(manifest),
+        graphs={name: _graph(reader, path, name) for name in reader.record("graphs")},
+        recipe=parsed,
+        tokenizer=_checked(path, reader, "tokenizer"),
+        text_length=reader.field("tokenizer.length", int),
+        vector={name: (start, stop) for name, (start, stop) in reader.record("vector.slices").items()},
+        manifest=manifest,
+    )
+
+
+def write_bundle(path: str | Path, manifest: Mapping[str, Any]) -> Bundle:
+    """Write the manifest of a directory that already holds the files it names, and open the result."""
+    path = Path(path)
+    write_whole(path / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    return open_bundle(path)
+
+
+def recipe_record(recipe: Recipe) -> dict[str, Any]:
+    """Return the manifest's `preprocessing` for a recipe."""
+    return {"colour": "RGB", **asdict(recipe)}
+
+
+def embedding_id(manifest: Mapping[str, Any]) -> str:
+    """Return the sha256 over a manifest in one canonical form."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def checksum(path: Path) -> str:
+    """Return a file's sha256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    place = path / MANIFEST
+    try:
+        manifest = json.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(
+            path, f"is no bundle: it holds no {MANIFEST}", "give a folder such as checkpoints/NAME"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise BundleError(place, f"cannot be read ({error})", REMEDY) from error
+    if not isinstance(manifest, dict):
+        raise BundleError(place, "is not a JSON object", REMEDY)
+    if manifest.get("schema") != SCHEMA:
+        fact = f"has schema {manifest.get('schema')!r}, and this engine reads schema {SCHEMA}"
+        raise BundleError(place, fact, f"{REMEDY}, or install the engine that wrote it")
+    return manifest
+
+
+def _graph(reader: _Reader, path: Path, name: str) -> GraphFile:
+    place = f"graphs.{name}"
+    return GraphFile(
+        path=_checked(path, reader, place),
+        precision=reader.field(f"{place}.precision", str),
+        opset=reader.field(f"{place}.opset", int),
+        inputs={key: (value["dtype"], tuple(value["dims"])) for key, value in reader.record(f"{place}.inputs").items()},
+        output=next(iter(reader.record(f"{place}.outputs"))),
+        block=reader.record(f"{place}.block"),
+    )
+
+
+def _checked(path: Path, reader: _Reader, place: str) -> Path:
+    name: str = reader.field(f"{place}.file", str)
+    wanted = reader.field(f"{place}.sha256", str)
+    if Path(name).name != name:
+        raise BundleError(reader.place, f"{place}.file {name!r} leaves the bundle", REMEDY)
+    file = path / name
+    try:
+        found = checksum(file)
+    except OSError as error:
+        raise BundleError(file, f"cannot be read ({error.strerror})", REMEDY) from error
+    if found != wanted:
+        fact = f"has sha256 {found[:12]}…, and the manifest says {wanted[:12]}…"
+        raise BundleError(file, fact, f"fetch the bundle again or {REMEDY}")
+    return file
+
+
+class _Reader:
+    """Reads typed fields of a manifest by dotted name, so that a fault is named where it stands."""
+
+    def __init__(self, place: Path, manifest: Mapping[str, Any]) -> None:
+        self.place = place
+        self._manifest = manifest
+
+    def field(self, name: str, kind: type[Any]) -> Any:  # noqa: ANN401
+        value: Any = self._manifest
+        for key in name.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise BundleError(self.place, f"{name} is {value!r}, wanted {kind.__name__}", REMEDY)
+        return value
+
+    def record(self, name: str) -> dict[str, Any]:
+        value: dict[str, Any] = self.field(name, dict)
+        return value

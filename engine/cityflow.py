@@ -1,0 +1,252 @@
+"""CityFlow-NL files: tracks, queries, truths and submissions, read, checked and written.
+
+Every loader returns its records sorted by id, so the order of a file never reaches a ranking or a tie-break.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import FrameError, InputError
+from .output import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One vehicle seen by one camera.
+
+    frames: T references below the frames' root.  boxes: float64 [T, 4], x, y, w, h in pixels, one a frame.
+    nl, nl_other_views: descriptions of this view and of the same vehicle elsewhere, where the file has them.
+    """
+
+    id: str
+    frames: tuple[str, ...]
+    boxes: NDArray[np.float64]
+    nl: tuple[str, ...] = ()
+    nl_other_views: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Sentences that describe one vehicle. `nl_other_views` hold for its colour and type, not for motion or place."""
+
+    id: str
+    nl: tuple[str, ...]
+    nl_other_views: tuple[str, ...] = ()
+
+
+def load_tracks(path: str | Path) -> list[Track]:
+    """Read a tracks file: id → {frames, boxes, nl?, nl_other_views?}; other keys are ignored.
+
+    Raises InputError naming file, track and field; FrameError for a reference that is absolute or leaves the root.
+    """
+    records = _read_object(path)
+    if not records:
+        raise InputError(path, "holds no tracks", "give a file with at least one")
+    return [_track(path, key, records[key]) for key in sorted(records)]
+
+
+def load_queries(path: str | Path) -> list[Query]:
+    """Read a queries file: id → list of sentences (2021) or {nl, nl_other_views?} (2022, 2023).
+
+    Raises InputError naming file, query and field.
+    """
+    records = _read_object(path)
+    if not records:
+        raise InputError(path, "holds no queries", "give a file with at least one")
+    return [_query(path, key, records[key]) for key in sorted(records)]
+
+
+def load_truth(
+    path: str | Path, *, query_ids: Collection[str], track_ids: Collection[str] | None = None
+) -> dict[str, str]:
+    """Read a truth file: query id → track id, every id known; track ids are not checked where `track_ids` is None.
+
+    Raises InputError for an unknown id, or for a query of `query_ids` that the truth leaves out.
+    """
+    truth = _read_object(path)
+    for query, track in truth.items():
+        place = f"{path}: query {query}"
+        if not isinstance(track, str):
+            raise InputError(place, f"is {_kind(track)}", "a truth maps each query id to one track id")
+        if query not in query_ids:
+            raise InputError(place, "is not in the queries file", "remove it or add the query")
+        if track_ids is not None and track not in track_ids:
+            raise InputError(place, f"track {track} is not in the tracks file", "correct the id")
+    for query in sorted(query_ids):
+        place = f"{path}: query {query}"
+        if query not in truth:
+            raise InputError(place, "has no track", "a truth names one for every query")
+    return dict(sorted(truth.items()))
+
+
+def load_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
+    """Read a submission: query id → track ids, best first, none twice."""
+    records = _read_object(path)
+    if not records:
+        raise InputError(path, "holds no rankings", "give a submission with at least one query")
+    submission = {}
+    for query, ids in sorted(records.items()):
+        place = f"{path}: query {query}"
+        if not isinstance(ids, list) or not all(isinstance(track, str) for track in ids):
+            raise InputError(place, "is not a list of track ids", "a submission maps query id to such a list")
+        if len(set(ids)) != len(ids):
+            twice = next(track for place, track in enumerate(ids) if track in ids[:place])
+            raise InputError(place, f"names track {twice} twice", "a ranking names each track once")
+        submission[query] = tuple(ids)
+    return submission
+
+
+def write_submission(path: str | Path, rankings: Mapping[str, Sequence[str]]) -> None:
+    """Write query id → track ids, best first, whole or not at all. Raises OutputError."""
+    text = json.dumps({query: list(tracks) for query, tracks in sorted(rankings.items())}, indent=1)
+    write_whole(path, f"{text}\n".encode())
+
+
+def _read_object(path: str | Path) -> dict[str, Any]:
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror or error})", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from error
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        record: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in record:
+                place = f"{path}: {key}"
+                raise InputError(place, "stands twice in one object", "remove one of them")
+            record[key] = value
+        return record
+
+    try:
+        value = json.loads(text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            path, f"is not JSON (line {error.lineno}, column {error.colno}: {error.msg})", "correct it"
+        ) from error
+    except RecursionError as error:
+        raise InputError(path, "is nested too deeply to be read", "give an object of records") from error
+    except ValueError as error:
+        raise InputError(path, f"holds a number that cannot be read ({error})", "correct it") from error
+    if not isinstance(value, dict):
+        raise InputError(path, f"is {_kind(value)}", "wanted an object that maps ids to records")
+    if "" in value:
+        raise InputError(path, "an id is empty", "give every record an id")
+    return value
+
+
+def _track(path: str | Path, key: str, record: Any) -> Track:  # noqa: ANN401
+    place = f"{path}: track {key}"
+    if not isinstance(record, dict):
+        raise InputError(place, f"is {_kind(record)}", "wanted an object with frames and boxes")
+    for field in ("frames", "boxes"):
+        if not isinstance(record.get(field), list):
+            raise InputError(place, f"{field} is {_kind(record.get(field))}", "wanted a list")
+    frames, boxes = record["frames"], record["boxes"]
+    if not frames:
+        raise InputError(place, "frames is empty", "a track has at least one frame")
+    if len(frames) != len(boxes):
+        raise InputError(place, f"has {len(frames)} frames and {len(boxes)} boxes", "give one box a frame")
+    references = tuple(frame_reference(place, row, frame) for row, frame in enumerate(frames))
+    return Track(
+        id=key,
+        frames=references,
+        boxes=_boxes(place, boxes),
+        nl=_sentences(place, "nl", record.get("nl", [])),
+        nl_other_views=_sentences(place, "nl_other_views", record.get("nl_other_views", [])),
+    )
+
+
+def _query(path: str | Path, key: str, record: Any) -> Query:  # noqa: ANN401
+    place = f"{path}: query {key}"
+    if isinstance(record, list):
+        record = {"nl": record}
+    if not isinstance(record, dict):
+        raise InputError(place, f"is {_kind(record)}", "wanted a list of sentences or an object with nl")
+    query = Query(
+        id=key,
+        nl=_sentences(place, "nl", record.get("nl")),
+        nl_other_views=_sentences(place, "nl_other_views", record.get("nl_other_views", [])),
+    )
+    if not query.nl:
+        raise InputError(place, "nl is empty", "a query has at least one sentence")
+    return query
+
+
+def query_from_text(text: str, *, place: str = "--query") -> Query:
+    """Return a query of the one sentence `text`, its own id. Raises InputError when it is empty."""
+    return Query(id=text, nl=_sentences(place, "text", [text]))
+
+
+def frame_reference(place: str, row: int, value: Any) -> str:  # noqa: ANN401
+    """Return a reference without `./`, or raise InputError, or FrameError when it is absolute or leaves the root."""
+    field = f"{place}: frames[{row}]"
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise InputError(field, f"is {_kind(value)}", "wanted a path below the frames' root")
+    if value.startswith("/"):
+        raise FrameError(field, f"{value!r} is absolute", "give a path below the frames' root")
+    parts: list[str] = []
+    for part in PurePosixPath(value).parts:
+        if part != "..":
+            parts.append(part)
+        elif parts:
+            parts.pop()
+        else:
+            raise FrameError(field, f"{value!r} leaves the frames' root", "give a path below it")
+    if not parts:
+        raise InputError(field, f"{value!r} names no file", "give a path below the frames' root")
+    return "/".join(parts)
+
+
+def _boxes(place: str, boxes: Iterable[Any]) -> NDArray[np.float64]:
+    rows = []
+    for row, box in enumerate(boxes):
+        field = f"{place}: boxes[{row}]"
+        if not isinstance(box, list) or len(box) != 4:
+            raise InputError(field, f"is {_kind(box)}", "wanted [x, y, w, h] in pixels")
+        if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in box):
+            raise InputError(field, f"{box} holds something that is not a number", "wanted [x, y, w, h] in pixels")
+        # Far beyond any image; it keeps an overlong integer from overflowing the float it becomes.
+        if not all(abs(value) < 1e9 for value in box):
+            raise InputError(
+                field, f"{box} holds a value that is not finite or beyond any image", "wanted [x, y, w, h] in pixels"
+            )
+        if box[2] <= 0 or box[3] <= 0:
+            raise InputError(field, f"{box} has no size", "width and height must be above 0")
+        rows.append(box)
+    array = np.asarray(rows, np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def _sentences(place: str, field: str, value: Any) -> tuple[str, ...]:  # noqa: ANN401
+    if not isinstance(value, list):
+        raise InputError(place, f"{field} is {_kind(value)}", "wanted a list of sentences")
+    for row, sentence in enumerate(value):
+        item = f"{place}: {field}[{row}]"
+        if not isinstance(sentence, str):
+            raise InputError(item, f"is {_kind(sentence)}", "wanted a sentence")
+        if not any(character.isalnum() for character in sentence):
+            raise InputError(item, f"{sentence!r} says nothing", "write a description")
+        try:
+            sentence.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(item, f"is not valid Unicode ({error.reason})", "correct it") from error
+    return tuple(value)
+
+
+def _kind(value: Any) -> str:  # noqa: ANN401
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return "missing" if value is None else f"{names[type(value)]} ({json.dumps(value, default=str)[:40]})"

@@ -1,0 +1,243 @@
+"""The command line. Verbs parse their options, call the room that does the work, and print what it returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import cache
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .errors import InputError, NlvrError
+
+app = typer.Typer(
+    help="Find vehicles in a camera network by an English description.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    *, show: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False
+) -> None:
+    if show:
+        typer.echo(version("nlvr-engine"))
+        raise typer.Exit
+
+
+@app.command()
+def rank(
+    *,
+    tracks: Annotated[Path, typer.Option(help="Tracks: id -> {frames, boxes}.")],
+    frames: Annotated[
+        Path, typer.Option(help="Folder the frame references start from: images, or one video a camera.")
+    ],
+    model: Annotated[Path, typer.Option(help="Bundle, such as checkpoints/NAME.")],
+    queries: Annotated[Path | None, typer.Option(help="Queries: id -> sentences.")] = None,
+    query: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A description instead of a file; may be repeated.")
+    ] = None,
+    truth: Annotated[Path | None, typer.Option(help="Truth: query id -> track id; adds metrics.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Submission to write: query id -> track ids, best first.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for a page with pictures (index.html).")] = None,
+    scores: Annotated[Path | None, typer.Option(help="Score matrix and its terms to write (.npz).")] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Track vectors (.npz): used where the file exists and fits, else written.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Keep only the first so many tracks a query.")] = None,
+    frames_per_track: Annotated[
+        str | None,
+        typer.Option(metavar="last|largest|N|all", help="Frames that show a track; by default the bundle's choice."),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda|tensorrt", help="A device that is named is used or refused.")
+    ] = "auto",
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows in flight; changes speed alone.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Graph runs and ranking tasks at once.")] = None,
+    decode_threads: Annotated[int | None, typer.Option(min=1, help="Frames decoded at once.")] = None,
+    frame_cache: Annotated[
+        str, typer.Option(metavar="SIZE", help="Decoded frames kept for reuse, such as 512MiB or 2GiB.")
+    ] = "256MiB",
+    strict: Annotated[bool, typer.Option("--strict", help="Turn warnings into an error; write nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Rank the tracks for each query, best first."""
+    from . import batch, summary
+    from .progress import progress_bars
+
+    job = batch.RankJob(
+        tracks=tracks,
+        frames=frames,
+        model=model,
+        queries=queries,
+        texts=tuple(query or ()),
+        truth=truth,
+        output=output,
+        report=report,
+        scores=scores,
+        vectors=vectors,
+        top_k=top_k,
+        frames_per_track=frames_per_track,
+        device=device,
+        batch_size=batch_size,
+        threads=threads,
+        decode_threads=decode_threads,
+        cache_bytes=parse_size(frame_cache),
+        strict=strict,
+    )
+    with progress_bars(quiet=quiet) as progress:
+        result = batch.run(job, progress=progress)
+    for line in result.warning_lines:
+        typer.echo(f"warning: {line}", err=True)
+    if as_json:
+        _print_json(summary.rank_record(result))
+    else:
+        summary.print_rank(result)
+
+
+@app.command()
+def evaluate(
+    submission: Annotated[Path, typer.Argument(help="Submission: query id -> track ids, best first.")],
+    truth: Annotated[Path, typer.Argument(help="Truth: query id -> track id.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+) -> None:
+    """Score a submission against a truth."""
+    from . import summary
+
+    record = summary.evaluate(submission, truth)
+    if as_json:
+        _print_json(record)
+    else:
+        summary.print_pairs(record)
+
+
+@app.command()
+def read(
+    sentences: Annotated[list[str], typer.Argument(metavar="SENTENCE...", help="Descriptions of one vehicle.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list of the readings as JSON.")] = False,
+) -> None:
+    """Read colour, type and motion from descriptions."""
+    from . import summary
+
+    for sentence in sentences:
+        _check_sentence(sentence)
+    if as_json:
+        _print_json(summary.reading_records(sentences))
+    else:
+        summary.print_readings(sentences)
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A bundle's folder, or a tracks or queries file.")],
+) -> None:
+    """Say what a bundle, tracks or queries file holds."""
+    from . import summary
+
+    for line in summary.describe(path):
+        typer.echo(line)
+
+
+@app.command()
+def doctor(
+    *,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda|tensorrt", help="The device that must work.")] = "auto",
+    model: Annotated[Path | None, typer.Option(help="A bundle that must open on that device.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Say what runs on this machine, and mend what does not.
+
+    Shows versions, kernels, and the devices a session really runs on. Exits with 1 if what is asked for cannot run.
+    """
+    from .doctor import examine
+
+    findings = examine(device=device, model=model)
+    if as_json:
+        _print_json([{"name": item.name, "state": item.state, "remedy": item.remedy} for item in findings])
+    else:
+        for item in findings:
+            typer.echo(f"{'ok ' if item.remedy is None else 'BAD'}  {item.name:<22} {item.state}")
+            if item.remedy is not None:
+                typer.echo(f"     {'':<22} -> {item.remedy}")
+    if any(item.remedy is not None for item in findings):
+        raise typer.Exit(1)
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size such as 4096, 512MiB or 2GB. Raises InputError."""
+    units = {"": 1, "B": 1}
+    for power, letter in enumerate("KMGT", 1):
+        units |= {letter: 1024**power, f"{letter}iB": 1024**power, f"{letter}B": 1000**power}
+    digits = text.strip().rstrip("KMGTiB ")
+    unit = text.strip()[len(digits) :].strip()
+    try:
+        return int(float(digits) * units[unit])
+    except (ValueError, KeyError, OverflowError) as error:
+        option = "--frame-cache"
+        raise InputError(option, f"{text!r} is no size", "give one such as 512MiB or 2GiB") from error
+
+
+def main() -> int:
+    """Run the command line and return its exit status."""
+    # One process, one owner of the cores: the decode threads and the sessions share them, OpenCV's own pool does not.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    extra = _plug_in()
+    try:
+        status = app(standalone_mode=False)
+    except NlvrError as error:
+        return _fail(str(error), error.exit_status)
+    except ModuleNotFoundError as error:
+        verb = next((word for word in sys.argv[1:] if word in extra), None)
+        if verb is None:
+            raise
+        return _fail(f"{verb}: {error.name} is not installed; pip install 'nlvr-engine[{extra[verb]}]' brings it", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; nothing half-written was left", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        show = getattr(error, "format_message", None)  # the parser's own errors: unknown options, missing values
+        if show is None:
+            raise
+        return _fail(f"{show()}; see `nlvr-engine --help`".replace(".;", ";"), 2)
+    return status if isinstance(status, int) else 0
+
+
+@cache
+def _plug_in() -> dict[str, str]:
+    """Add the verbs of the other packages. Returns verb → its entry's name, which is the extra it needs."""
+    extras = {}
+    for entry in entry_points(group="nlvr_engine.verbs"):
+        for command in entry.load().registered_commands:
+            app.registered_commands.append(command)
+            extras[command.name] = entry.name
+    return extras
+
+
+def _fail(line: str, status: int) -> int:
+    sys.stdout.flush()
+    typer.echo(f"error: {' '.join(line.split())}", err=True)
+    return status
+
+
+def _print_json(value: Any) -> None:  # noqa: ANN401
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def _check_sentence(sentence: str) -> None:
+    from .cityflow import query_from_text
+
+    query_from_text(sentence, place="read")

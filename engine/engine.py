@@ -1,0 +1,134 @@
+"""Engine: opens a bundle, encodes a gallery once, and ranks it for descriptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from .bundle import open_bundle
+from .cityflow import query_from_text
+from .errors import InputError, VectorsMismatchError
+from .frames import FrameStore
+from .index import TrackIndex, track_digest
+from .notices import Notices
+from .ranking import Ranking, rank
+from .runtime.devices import usable_cpus
+from .sampling import check_rule
+from .systems import open_system
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .cityflow import Query, Track
+    from .systems import Progress
+
+
+class Engine:
+    """One bundle on one device. Safe to ask from several threads at once.
+
+    device: `auto`, `cpu`, `cuda` or `tensorrt`; one that is named is used or refused.  threads: graph runs and ranking
+    tasks at once, by default the CPUs this process may use.  batch_size: rows in flight; it changes speed alone.
+    Raises BundleError, DeviceUnavailableError.
+    """
+
+    def __init__(
+        self, path: str | Path, *, device: str = "auto", threads: int | None = None, batch_size: int | None = None
+    ) -> None:
+        self.bundle = open_bundle(path)
+        self.threads = usable_cpus() if threads is None else threads
+        self._system = open_system(self.bundle, device=device, threads=self.threads, batch_size=batch_size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the engine's threads."""
+        self._system.close()
+
+    @property
+    def device(self) -> str:
+        """The device the session was seen to run on."""
+        return self._system.device
+
+    def frames_per_track(self, rule: str | None = None) -> str:
+        """Return `rule`, or the bundle's own where it is None. Raises InputError for a rule that is none."""
+        return self.bundle.recipe.frames if rule is None else check_rule(rule)
+
+    def encode_tracks(
+        self,
+        tracks: Sequence[Track],
+        frames: FrameStore | str | Path,
+        *,
+        frames_per_track: str | None = None,
+        progress: Progress | None = None,
+    ) -> TrackIndex:
+        """Encode a gallery.
+
+        frames: a FrameStore, or the root folder of the frame references.  frames_per_track: `last`, `largest`, `all`
+        or a number, by default the bundle's own.  progress: called with a stage, how many are done, and of how many.
+        Raises InputError, FrameError, ScoreError.
+        """
+        if not isinstance(frames, FrameStore):
+            with FrameStore(frames, decode_threads=self.threads) as store:
+                return self.encode_tracks(tracks, store, frames_per_track=frames_per_track, progress=progress)
+        ordered = sorted(tracks, key=lambda track: track.id)
+        ids = tuple(track.id for track in ordered)
+        place = "tracks"
+        if not ids:
+            raise InputError(place, "the gallery is empty", "give at least one track")
+        if len(set(ids)) != len(ids):
+            raise InputError(place, "two tracks have one id", "give each track its own")
+        rule = self.frames_per_track(frames_per_track)
+        return TrackIndex(
+            track_ids=ids,
+            vectors=self._system.encode_tracks(ordered, frames, rule=rule, progress=progress or _silent),
+            digests=tuple(track_digest(track) for track in ordered),
+            embedding_id=self.bundle.embedding_id,
+            frames_per_track=rule,
+        )
+
+    def rank(
+        self,
+        index: TrackIndex,
+        queries: Sequence[Query],
+        *,
+        top_k: int | None = None,
+        allowed: NDArray[np.bool_] | None = None,
+        notices: Notices | None = None,
+        progress: Progress | None = None,
+    ) -> list[Ranking]:
+        """Rank the gallery for each query, best first.
+
+        top_k: how many tracks, all by default.  allowed: bool [N], the tracks that may be ranked, all by default.
+        Raises VectorsMismatchError when another bundle made the index, ScoreError.
+        """
+        if index.embedding_id != self.bundle.embedding_id:
+            place = "index"
+            fact = f"was made by bundle {index.embedding_id[:12]}…, and this one is {self.bundle.embedding_id[:12]}…"
+            raise VectorsMismatchError(place, fact, "encode the tracks with this bundle")
+        vectors = self._system.encode_queries(queries, notices=notices or Notices(), progress=progress or _silent)
+        return rank(
+            index,
+            [query.id for query in queries],
+            vectors,
+            term=self._system.term,
+            top_k=top_k,
+            allowed=allowed,
+            threads=self.threads,
+        )
+
+    def ask(
+        self, index: TrackIndex, description: str, *, top_k: int | None = None, allowed: NDArray[np.bool_] | None = None
+    ) -> Ranking:
+        """Rank the gallery for one description. Raises InputError when it says nothing."""
+        return self.rank(index, [query_from_text(description)], top_k=top_k, allowed=allowed)[0]
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    pass

@@ -1,0 +1,106 @@
+"""TrackIndex: the vectors of a gallery of tracks, in memory or in one file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import InputError, ScoreError, VectorsMismatchError
+from .output import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .cityflow import Track
+
+FIELDS = ("track_ids", "vectors", "digests", "embedding_id", "frames_per_track")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackIndex:
+    """Track vectors in the order of their ids, so that a row number is the tie-break.
+
+    track_ids: N ids, sorted.  vectors: float32 [N, D].  digests: N fingerprints of the tracks' frames and boxes.
+    embedding_id: of the bundle that made the vectors.  frames_per_track: the rule that chose the frames.
+    Raises ScoreError naming the first track whose vector is not finite.
+    """
+
+    track_ids: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    digests: tuple[str, ...]
+    embedding_id: str
+    frames_per_track: str
+
+    def __post_init__(self) -> None:
+        finite = np.isfinite(self.vectors).all(axis=1)
+        if not finite.all():
+            place = f"track {self.track_ids[int(np.argmin(finite))]}"
+            raise ScoreError(place, "its vector is not a finite number", "check its frames, or the bundle's precision")
+
+    def __len__(self) -> int:
+        return len(self.track_ids)
+
+    def save(self, path: str | Path) -> None:
+        """Write the index as one `.npz`, whole or not at all. Raises OutputError."""
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            track_ids=np.array(self.track_ids, np.str_),
+            vectors=self.vectors,
+            digests=np.array(self.digests, np.str_),
+            embedding_id=np.array(self.embedding_id),
+            frames_per_track=np.array(self.frames_per_track),
+        )
+        write_whole(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | Path) -> TrackIndex:
+        """Read what `save` wrote. Raises InputError for a file that is none."""
+        remedy = "remove it, or name another file"
+        try:
+            with np.load(Path(path), allow_pickle=False) as file:
+                values = {name: file[name] for name in FIELDS}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(path, f"is no file of track vectors ({error})", remedy) from error
+        if values["vectors"].ndim != 2 or len(values["vectors"]) != len(values["track_ids"]):
+            raise InputError(path, "holds unequal numbers of vectors and track ids", remedy)
+        return cls(
+            track_ids=tuple(values["track_ids"].tolist()),
+            vectors=values["vectors"].astype(np.float32, copy=False),
+            digests=tuple(values["digests"].tolist()),
+            embedding_id=str(values["embedding_id"]),
+            frames_per_track=str(values["frames_per_track"]),
+        )
+
+    def check_fits(
+        self, path: str | Path, tracks: Sequence[Track], *, embedding_id: str, frames_per_track: str
+    ) -> None:
+        """Refuse stored vectors that would not be the ones encoded now. Raises VectorsMismatchError saying why."""
+        remedy = "remove the file or name another"
+        if self.embedding_id != embedding_id:
+            fact = f"was made by bundle {self.embedding_id[:12]}…, and this one is {embedding_id[:12]}…"
+            raise VectorsMismatchError(path, fact, remedy)
+        if self.frames_per_track != frames_per_track:
+            fact = f"was made with --frames-per-track {self.frames_per_track}, and {frames_per_track} is asked for"
+            raise VectorsMismatchError(path, fact, remedy)
+        stored = dict(zip(self.track_ids, self.digests, strict=True))
+        wanted = {track.id: track_digest(track) for track in tracks}
+        for key in sorted(stored.keys() | wanted.keys()):
+            if stored.get(key) != wanted.get(key):
+                state = "is not in it" if key not in stored else "is only in it" if key not in wanted else "differs"
+                raise VectorsMismatchError(path, f"holds other tracks: track {key} {state}", remedy)
+
+
+def track_digest(track: Track) -> str:
+    """Return a fingerprint of a track's frames and boxes; equal for tracks that no system can tell apart."""
+    content = hashlib.sha256("\n".join(track.frames).encode())
+    content.update(np.ascontiguousarray(track.boxes, "<f8").tobytes())
+    return content.hexdigest()

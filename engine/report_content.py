@@ -1,0 +1,122 @@
+"""Gathers what a report shows from a finished ranking: readings, pictures, scores sentence by sentence, the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import FrameError
+from .frames import frame_order
+from .language import read, read_query
+from .report import Picture, QuerySection, Report, Result, picture
+from .sampling import choose_shots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .batch import Quality
+    from .cityflow import Query, Track
+    from .frames import FrameStore
+    from .ranking import Ranking
+
+SHOWN = 5
+
+
+def build_report(
+    tracks: Sequence[Track],
+    queries: Sequence[Query],
+    rankings: Sequence[Ranking],
+    store: FrameStore,
+    rule: str,
+    *,
+    facts: Mapping[str, Any],
+    truth: Mapping[str, str] | None,
+    quality: Quality | None,
+) -> Report:
+    """Return the report of a ranking: each query's five best tracks, and its true track where that is lower."""
+    sections = tuple(
+        _section(query, ranking, None if truth is None else truth[query.id])
+        for query, ranking in zip(queries, rankings, strict=True)
+    )
+    wanted = {result.track_id for section in sections for result in section.results}
+    return Report(
+        title="Vehicles ranked by description",
+        facts=(
+            *((name.replace("_", " "), str(value)) for name, value in facts.items() if name != "trained"),
+            ("tracks", str(len(tracks))),
+            ("queries", str(len(queries))),
+            *((kind, str(count)) for kind, count in store.notices.counts.items()),
+        ),
+        metrics=() if quality is None else metric_lines(quality),
+        sections=sections,
+        pictures=_pictures([track for track in tracks if track.id in wanted], store, rule),
+        notice=None if facts["trained"] else UNTRAINED,
+    )
+
+
+UNTRAINED = "This model's weights are random: it was never trained, and its order means nothing."
+
+
+def metric_lines(quality: Quality) -> tuple[tuple[str, str], ...]:
+    """Return the metrics as (name, value) pairs for a reader."""
+    metrics = quality.metrics
+    lines = [
+        ("MRR", f"{metrics.mrr:.4f}"),
+        ("MRR by chance", f"{quality.chance_mrr:.4f}"),
+        ("R@1", f"{metrics.recall_1:.4f}"),
+        ("R@5", f"{metrics.recall_5:.4f}"),
+        ("R@10", f"{metrics.recall_10:.4f}"),
+        ("median rank", f"{metrics.median_rank:g}"),
+    ]
+    if quality.ties is not None:
+        lines.append(("MRR, ties broken at random", f"{quality.ties.mrr:.4f}"))
+    return tuple(lines)
+
+
+def _section(query: Query, ranking: Ranking, target: str | None) -> QuerySection:
+    vote = read_query(query.nl, query.nl_other_views)
+    rank = None if target is None or target not in ranking.track_ids else ranking.track_ids.index(target) + 1
+    places = list(range(min(SHOWN, len(ranking.track_ids))))
+    if rank is not None and rank > SHOWN:
+        places.append(rank - 1)
+    return QuerySection(
+        query_id=query.id,
+        sentences=query.nl,
+        readings=tuple((found.colour, found.type, found.motion) for found in map(read, query.nl)),
+        vote=(vote.colour, vote.type, vote.motion),
+        results=tuple(_result(ranking, place, target) for place in places),
+        truth_rank=rank,
+    )
+
+
+def _result(ranking: Ranking, place: int, target: str | None) -> Result:
+    return Result(
+        track_id=ranking.track_ids[place],
+        rank=place + 1,
+        score=float(ranking.scores[place]),
+        terms=tuple((name, float(values[place])) for name, values in ranking.terms.items()),
+        truth=ranking.track_ids[place] == target,
+    )
+
+
+def _pictures(tracks: Sequence[Track], store: FrameStore, rule: str) -> dict[str, Picture | None]:
+    """Return each track's picture, None where none of its frames can be read."""
+    pictures: dict[str, Picture | None] = {track.id: None for track in tracks}
+    shown: dict[str, list[tuple[Track, int]]] = {}
+    for track in tracks:
+        try:
+            position = choose_shots([track], store, rule)[0].position
+        except FrameError:  # with stored vectors a ranking needs no frames; the card then says so
+            continue
+        shown.setdefault(track.frames[position], []).append((track, position))
+
+    def draw(reference: str, image: NDArray[np.uint8] | None) -> Iterable[tuple[str, Picture]]:
+        if image is None:
+            return []
+        return [(track.id, picture(image, track.boxes, at, reference)) for track, at in shown[reference]]
+
+    for _, drawn in store.map(sorted(shown, key=frame_order), draw):
+        pictures.update(drawn)
+    return pictures

@@ -1,0 +1,47 @@
+"""Chooses the device a bundle runs on. Only `auto` may choose; a device that was named is used or refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from ..errors import DeviceUnavailableError, InputError
+from .onnxruntime import OrtGraph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..bundle import GraphFile
+    from .graph import Graph
+
+Device = Literal["auto", "cpu", "cuda", "tensorrt"]
+
+
+def open_graphs(files: Iterable[GraphFile], *, device: str = "auto") -> list[Graph]:
+    """Open each graph on one device. `auto` takes CUDA where a session really runs on it, else the CPU.
+
+    Raises DeviceUnavailableError when a device that was named cannot run, InputError for a name that is none.
+    """
+    files, option = list(files), "--device"
+    if device not in get_args(Device):
+        raise InputError(option, f"{device!r} is no device", f"give one of {', '.join(get_args(Device))}")
+    if device == "tensorrt":
+        fact = "this version has no TensorRT runtime"
+        raise DeviceUnavailableError(device, fact, "use --device cuda or --device cpu")
+    if device != "auto":
+        return [OrtGraph(file, device=device) for file in files]
+    try:
+        return [OrtGraph(file, device="cuda") for file in files]
+    except DeviceUnavailableError:
+        return [OrtGraph(file, device="cpu") for file in files]
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may use: its affinity, capped by the cgroup's quota."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return count
+    return count if quota == "max" else max(1, min(count, -(-int(quota) // int(period))))

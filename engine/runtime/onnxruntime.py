@@ -1,0 +1,81 @@
+"""ONNX Runtime on the CPU or on CUDA, verified after the session is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import BundleError, DeviceUnavailableError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..bundle import GraphFile
+    from .graph import Feeds
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+INSTALL = {
+    "cpu": "install it with pip install 'nlvr-engine[cpu]'",
+    "cuda": "install it with pip install 'nlvr-engine[cuda]'",
+}
+# The smallest ONNX model, y = x on one float: a session on it shows whether a provider runs.
+IDENTITY = (
+    b'\x08\t:=\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x07nothingZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
+    b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\x14"
+)
+
+
+class OrtGraph:
+    """One graph in one ONNX Runtime session. A session computes a block on one thread; blocks run side by side.
+
+    Raises DeviceUnavailableError when the session does not run on `device`, BundleError when the graph is not readable.
+    """
+
+    def __init__(self, file: GraphFile, *, device: str) -> None:
+        self._session = _session(str(file.path), device)
+        self.device = device
+        self.block = file.block[device]
+        self._output = file.output
+
+    def run(self, feeds: Feeds) -> NDArray[np.float32]:
+        """Return the graph's output for one block of rows: float32 [block, D]."""
+        (result,) = self._session.run([self._output], feeds)
+        return np.asarray(result, np.float32)
+
+
+def probe(device: str) -> None:
+    """Make a session on a device. Raises DeviceUnavailableError saying why none runs there."""
+    _session(IDENTITY, device)
+
+
+def _session(model: str | bytes, device: str) -> Any:  # noqa: ANN401
+    """Return a session that was seen to run on `device`."""
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise DeviceUnavailableError(device, "ONNX Runtime is not installed", INSTALL[device]) from error
+    provider = PROVIDERS[device]
+    present = ort.get_available_providers()
+    if provider not in present:
+        fact = f"this ONNX Runtime has only {', '.join(present)}"
+        raise DeviceUnavailableError(device, fact, INSTALL[device])
+    if device == "cuda" and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+    options = ort.SessionOptions()
+    # Threads of one run would split its sums differently for every count: one thread a run, several runs at once.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        session = ort.InferenceSession(model, options, providers=[provider])
+    except Exception as error:  # the library raises its own types, none of them public
+        line = str(error).strip().splitlines()[0]
+        if device == "cpu":
+            raise BundleError(model, f"cannot be opened ({line})", "export the bundle again") from error
+        raise DeviceUnavailableError(device, f"the session failed ({line})", "use --device cpu") from error
+    running = session.get_providers()
+    if provider not in running:
+        fact = f"the session runs on {', '.join(running)}"
+        raise DeviceUnavailableError(device, fact, "mend the CUDA libraries or use --device cpu")
+    return session

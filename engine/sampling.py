@@ -1,0 +1,134 @@
+"""Which of a track's frames show it, and whether its boxes lie inside them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import geometry
+from .errors import FrameError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from .cityflow import Track
+    from .frames import FrameStore
+
+ROUNDING = 1e-6  # pixels
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Shot:
+    """One frame that shows one track: the track's row among the tracks, and the frame's position in it."""
+
+    row: int
+    position: int
+
+
+def check_rule(rule: str, *, place: str = "--frames-per-track") -> str:
+    """Return `rule` if it is `last`, `largest`, `all` or a number above 0. Raises InputError."""
+    if is_rule(rule):
+        return rule
+    raise InputError(place, f"{rule!r} is no rule", "give last, largest, all or a number of frames")
+
+
+def is_rule(rule: object) -> bool:
+    """Tell whether `rule` is text that says which frames show a track."""
+    return isinstance(rule, str) and bool(re.fullmatch("last|largest|all|[1-9][0-9]{0,8}", rule))
+
+
+def choose_shots(
+    tracks: Sequence[Track], store: FrameStore, rule: str, *, unreadable: Collection[str] = frozenset()
+) -> list[Shot]:
+    """Choose the frames that show each track, in order of track and time, among those that are there and readable.
+
+    Frames that are missing or past their video's end are counted in the store's notices.
+    Raises FrameError when a track has no frame left, naming the tracks.
+    """
+    shots, empty = [], []
+    for row, track in enumerate(tracks):
+        there = []
+        for position, reference in enumerate(track.frames):
+            if reference in unreadable:
+                continue
+            if store.has(reference):
+                there.append(position)
+            else:
+                store.note_absent(reference)
+        if there:
+            shots += [Shot(row, position) for position in _choose(track, there, store, rule)]
+        else:
+            empty.append(track)
+    if empty:
+        _raise_empty(empty, len(tracks), store)
+    return shots
+
+
+def check_boxes(tracks: Sequence[Track], store: FrameStore) -> None:
+    """Count the boxes that reach beyond their image. Raises InputError for one that is wholly outside.
+
+    A track's first frame stands in for the size of all of them; only a box that would fail has its own image opened.
+    """
+    for track in tracks:
+        size = next((found for frame in track.frames if (found := store.size(frame))), None)
+        if size is None:
+            continue
+        for position in np.flatnonzero(_beyond(track.boxes, size)):
+            own = store.size(track.frames[position])
+            box = track.boxes[position : position + 1]
+            if own is None or not _beyond(box, own)[0]:
+                continue
+            place = f"track {track.id}: boxes[{position}] in {track.frames[position]}"
+            if (geometry.clip_boxes(box, *own)[0, 2:] <= 0).any():
+                fact = f"{box[0].tolist()} lies wholly outside the image of {own[0]}x{own[1]}"
+                raise InputError(place, fact, "correct the box or remove it with its frame")
+            store.notices.add("box clipped to its image", place)
+
+
+def _beyond(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
+    far = boxes[:, :2] + boxes[:, 2:]
+    # x + w of a box scaled up to pixels may pass the edge by a rounding, which cuts nothing off.
+    beyond: NDArray[np.bool_] = (boxes[:, :2] < -ROUNDING).any(axis=1) | (far > np.array(size) + ROUNDING).any(axis=1)
+    return beyond
+
+
+def _choose(track: Track, there: list[int], store: FrameStore, rule: str) -> list[int]:
+    if rule == "last":
+        return there[-1:]
+    if rule == "all":
+        return there
+    if rule == "largest":
+        return [_largest(track, there, store)]
+    return [there[place] for place in geometry.spread(len(there), int(rule))]
+
+
+def _largest(track: Track, there: list[int], store: FrameStore) -> int:
+    """Return the position of the largest box that does not touch its image's edge, or of the largest when all do."""
+    areas = track.boxes[there, 2] * track.boxes[there, 3]
+    for place in np.argsort(-areas, kind="stable"):
+        position = there[int(place)]
+        size = store.size(track.frames[position])
+        if size is not None and not geometry.touches_edge(track.boxes[position : position + 1], *size)[0]:
+            return position
+    inside = []
+    for position in there:
+        size = store.size(track.frames[position])
+        clipped = geometry.clip_boxes(track.boxes[position : position + 1], *size) if size else np.zeros((1, 4))
+        inside.append(clipped[0, 2] * clipped[0, 3])
+    return there[int(np.argmax(inside))]
+
+
+def _raise_empty(empty: Sequence[Track], total: int, store: FrameStore) -> None:
+    first = empty[0]
+    references = {reference for track in empty for reference in track.frames}
+    fact = (
+        f"{len(empty)} of {total} tracks have no readable frame "
+        f"({len(references)} frames missing, truncated or past their video's end); "
+        f"the first is track {first.id}, whose {len(first.frames)} frames start at {first.frames[0]}"
+    )
+    raise FrameError(store.root, fact, "give the folder that holds them with --frames, or leave these tracks out")

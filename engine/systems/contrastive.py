@@ -1,0 +1,164 @@
+"""The contrastive dual-stream system (P2): cosine of a vehicle's vector and a description's.
+
+The score of a track and a query is the mean cosine over the track's shown frames and the query's sentences (P2, 3.2.5),
+which is the inner product of two means of unit vectors; so each side is encoded once, whatever it is compared with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from .. import kernels, preprocess
+from ..errors import InputError, ScoreError
+from ..frames import frame_order
+from ..index import track_digest
+from ..runtime.devices import open_graphs
+from ..runtime.graph import Blocks
+from ..sampling import Shot, check_boxes, choose_shots
+from ..tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..bundle import Bundle
+    from ..cityflow import Query, Track
+    from ..frames import FrameStore
+    from ..notices import Notices
+    from ..runtime.graph import Feeds
+    from . import Progress
+
+    Key = tuple[str, int]  # a track's digest and a position in it: what a vector depends on
+
+
+class Contrastive:
+    """Encodes tracks and queries with the graphs `vehicle` and `text` of a bundle.
+
+    threads: blocks computed at once.  batch_size: rows in flight, by default enough to keep the threads busy.
+    Raises what the runtime raises when the device cannot run the graphs.
+    """
+
+    term: ClassVar[str] = "cosine"
+
+    def __init__(self, bundle: Bundle, *, device: str, threads: int, batch_size: int | None) -> None:
+        self._recipe = bundle.recipe
+        self._tokenizer = Tokenizer.from_file(bundle.tokenizer, length=bundle.text_length)
+        vehicle, text = open_graphs([bundle.graphs["vehicle"], bundle.graphs["text"]], device=device)
+        self.device = vehicle.device
+        self._vehicle, self._text = (
+            Blocks(graph, threads=threads, in_flight=_in_flight(graph.block, threads, batch_size))
+            for graph in (vehicle, text)
+        )
+
+    def close(self) -> None:
+        """Stop the threads that run blocks."""
+        self._vehicle.close()
+        self._text.close()
+
+    def encode_tracks(
+        self, tracks: Sequence[Track], store: FrameStore, *, rule: str, progress: Progress
+    ) -> NDArray[np.float32]:
+        """Return float32 [N, D]: each track's mean unit vector over the frames that `rule` shows.
+
+        Frames that turn out unreadable are replaced by others of their track.
+        Raises InputError for a box wholly outside its image, FrameError for a track with no readable frame.
+        """
+        check_boxes(tracks, store)
+        digests = [track_digest(track) for track in tracks]
+        vectors: dict[Key, NDArray[np.float32]] = {}
+        unreadable: set[str] = set()
+        while True:
+            shots = choose_shots(tracks, store, rule, unreadable=unreadable)
+            wanted = {(digests[shot.row], shot.position): shot for shot in shots}
+            todo = {key: shot for key, shot in wanted.items() if key not in vectors}
+            if not todo:
+                break
+            for key, vector in self._encode_shots(tracks, todo, store, unreadable, progress):
+                vectors[key] = vector
+        rows = np.stack([vectors[digests[shot.row], shot.position] for shot in shots])
+        counts = np.bincount([shot.row for shot in shots], minlength=len(tracks))
+        return kernels.segment_mean(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+
+    def encode_queries(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> NDArray[np.float32]:
+        """Return float32 [Q, D]: each query's mean unit vector over its sentences. Sentences cut short are counted.
+
+        Raises ScoreError naming the query whose vector is not finite.
+        """
+        sentences = sorted({sentence for query in queries for sentence in query.nl})
+        tokens = self._tokenizer(sentences)
+        for row in np.flatnonzero(tokens.cut):
+            notices.add("text cut", repr(sentences[row]))
+        feeds: Iterator[Feeds] = ({"ids": ids, "mask": mask} for ids, mask in zip(tokens.ids, tokens.mask, strict=True))
+        vectors = []
+        for vector in self._text.run(feeds):
+            vectors.append(vector)
+            progress("encode queries", len(vectors), len(sentences))
+        row_of = {sentence: row for row, sentence in enumerate(sentences)}
+        rows = np.stack(vectors)[[row_of[sentence] for query in queries for sentence in query.nl]]
+        offsets = np.cumsum([0] + [len(query.nl) for query in queries]).astype(np.int64)
+        means = kernels.segment_mean(rows, offsets)
+        finite = np.isfinite(means).all(axis=1)
+        if not finite.all():
+            place = f"query {queries[int(np.argmin(finite))].id}"
+            raise ScoreError(place, "its vector is not a finite number", "check the bundle's precision")
+        return means
+
+    def _encode_shots(
+        self,
+        tracks: Sequence[Track],
+        shots: dict[Key, Shot],
+        store: FrameStore,
+        unreadable: set[str],
+        progress: Progress,
+    ) -> Iterator[tuple[Key, NDArray[np.float32]]]:
+        """Yield the vector of each shot whose frame can be read; add the other frames to `unreadable`.
+
+        The order of the work is that of the footage and the tracks' content, never that of files or ids.
+        """
+        by_frame: dict[str, list[tuple[Key, Shot]]] = {}
+        for key, shot in sorted(shots.items()):
+            by_frame.setdefault(tracks[shot.row].frames[shot.position], []).append((key, shot))
+        references = sorted(by_frame, key=frame_order)
+        order: list[Key] = []
+
+        def prepare(reference: str, image: NDArray[np.uint8] | None) -> list[Feeds] | None:
+            if image is None:
+                return None
+            return [self._feeds(tracks[shot.row], shot.position, image) for _, shot in by_frame[reference]]
+
+        def rows() -> Iterator[Feeds]:
+            for done, (reference, feeds) in enumerate(store.map(references, prepare), 1):
+                progress("decode frames", done, len(references))
+                if feeds is None:
+                    unreadable.add(reference)
+                    continue
+                order.extend(key for key, _ in by_frame[reference])
+                yield from feeds
+
+        for done, vector in enumerate(self._vehicle.run(rows()), 1):
+            progress("encode tracks", done, len(shots))
+            yield order[done - 1], vector
+
+    def _feeds(self, track: Track, position: int, image: NDArray[np.uint8]) -> Feeds:
+        height, width = image.shape[:2]
+        line, length = preprocess.points(track.boxes, width, height, self._recipe)
+        try:
+            crop = preprocess.crop(image, track.boxes[position], self._recipe)
+        except ValueError as error:
+            place = f"track {track.id}: boxes[{position}] in {track.frames[position]}"
+            fact = f"{track.boxes[position].tolist()} lies wholly outside the image of {width}x{height}"
+            raise InputError(place, fact, "correct the box or remove it with its frame") from error
+        return {
+            "background": preprocess.background(image, track.boxes, position, self._recipe),
+            "crop": crop,
+            "points": line,
+            "lengths": np.asarray(length, np.int64),
+        }
+
+
+def _in_flight(block: int, threads: int, batch_size: int | None) -> int:
+    """Return how many blocks are handed out ahead: two a thread, or as many as hold `batch_size` rows."""
+    return 2 * threads if batch_size is None else max(1, -(-batch_size // block))
