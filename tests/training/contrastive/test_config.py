@@ -1,0 +1,161 @@
+"""The settings: the presets carry the paper's values, a file is read strictly, and what is written reads back equal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlvr.engine.errors import InputError
+from nlvr.training.contrastive.config import (
+    PRESETS,
+    LossConfig,
+    NegativesConfig,
+    ScheduleConfig,
+    load_config,
+)
+
+MINIMAL = '[model]\nbackbone = "tiny"\n[recipe]\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\n'
+
+
+@pytest.fixture
+def settings_file(tmp_path):
+    def write(text):
+        path = tmp_path / "settings.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("preset", ["clip", "baseline"])
+def test_presets_of_the_paper_carry_its_values(preset):
+    config = load_config(preset)
+    assert (config.model.backbone, config.model.shared) == (preset, True)
+    assert (config.model.width, config.model.motion_width) == (256, 64)
+    assert (config.recipe.size, config.recipe.frames, config.recipe.trajectory) == (224, "last", "track")
+    assert config.loss == LossConfig("infonce", "both", mix=0.3, temperature=0.07, margin=0.5)
+    assert config.negatives == NegativesConfig(5, hard_vehicles=False, hard_texts=False, threshold=0.9, top=50)
+    schedule = config.schedule
+    assert (schedule.learning_rate, schedule.epochs, schedule.batch) == (1e-5, 10, 16)
+    assert (schedule.mixed_precision, schedule.validation_scene, schedule.frozen) == (True, "S01", ())
+
+
+@pytest.mark.parametrize(("preset", "size"), [("compact", 224), ("tiny", 64)])
+def test_own_presets_show_the_largest_box_through_the_area_kernel(preset, size):
+    recipe = load_config(preset).recipe
+    assert (recipe.size, recipe.resize, recipe.frames) == (size, "area", "largest")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_survives_the_round_trip(preset, settings_file):
+    config = load_config(preset)
+    assert load_config(settings_file(config.to_toml())) == config
+
+
+@given(
+    rate=st.floats(min_value=1e-12, max_value=1e3),
+    decay=st.floats(min_value=0, max_value=10),
+    seed=st.integers(0, 2**62),
+    frozen=st.sets(st.sampled_from(["image", "text"])),
+    scene=st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=8),
+    hard=st.booleans(),
+)
+def test_any_valid_settings_survive_the_round_trip(tmp_path_factory, rate, decay, seed, frozen, scene, hard):
+    schedule = ScheduleConfig(
+        learning_rate=rate, weight_decay=decay, seed=seed, frozen=tuple(sorted(frozen)), validation_scene=scene
+    )
+    config = replace(load_config("tiny"), schedule=schedule, negatives=NegativesConfig(hard_texts=hard))
+    path = tmp_path_factory.getbasetemp() / "round-trip.toml"
+    path.write_text(config.to_toml(), encoding="utf-8")
+    assert load_config(path) == config
+
+
+def test_absent_keys_take_the_papers_values(settings_file):
+    config = load_config(settings_file(MINIMAL))
+    assert (config.loss, config.negatives, config.schedule) == (LossConfig(), NegativesConfig(), ScheduleConfig())
+
+
+@pytest.mark.parametrize(
+    ("addition", "key"),
+    [
+        ("[loss]\ntau = 0.1", "loss.tau"),
+        ("[optimiser]\nname = 'sgd'", "optimiser"),
+        ("[loss]\nkind = 'hinge'", "loss.kind"),
+        ("[loss]\ndirection = 1", "loss.direction"),
+        ("[loss]\nmix = 1.5", "loss.mix"),
+        ("[loss]\ntemperature = 0", "loss.temperature"),
+        ("[loss]\ntemperature = nan", "loss.temperature"),
+        ("[negatives]\ncount = true", "negatives.count"),
+        ("[negatives]\ncount = 2.0", "negatives.count"),
+        ("[negatives]\ncount = 6\ntop = 5\nhard_texts = true", "negatives.top"),
+        ("[schedule]\nbatch = 0", "schedule.batch"),
+        ("[schedule]\nlearning_rate = inf", "schedule.learning_rate"),
+        ("[schedule]\nfrozen = 'image'", "schedule.frozen"),
+        ("[schedule]\nfrozen = ['motion']", "schedule.frozen"),
+        ("[text]\nlength = 99999", "text.length"),
+    ],
+)
+def test_a_bad_setting_is_refused_by_file_and_key(addition, key, settings_file):
+    path = settings_file(f"{MINIMAL}{addition}\n")
+    with pytest.raises(InputError) as refusal:
+        load_config(path)
+    assert f"{path}: {key}: " in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ("model.backbone=vgg", "model.backbone"),
+        ("model.weights=/somewhere", "model.weights"),
+        ("recipe.mean=[0.5, 0.5]", "recipe.mean"),
+        ("recipe.std=[0.5, 0.5, 0]", "recipe.std"),
+        ("recipe.frames=0", "recipe.frames"),
+        ("recipe.frames='first'", "recipe.frames"),
+        ("recipe.size=100", "recipe.size"),
+    ],
+)
+def test_a_bad_override_is_refused_by_key(setting, key):
+    with pytest.raises(InputError, match=f": {key}: "):
+        load_config("compact", overrides=[setting])
+
+
+def test_clip_takes_one_image_size_alone():
+    with pytest.raises(InputError, match=r"recipe\.size.*224"):
+        load_config("clip", overrides=["recipe.size=256"])
+
+
+def test_overrides_replace_the_files_settings():
+    config = load_config("clip", overrides=["loss.kind=triplet", "model.shared=false", "schedule.frozen=['text']"])
+    assert (config.loss.kind, config.model.shared, config.schedule.frozen) == ("triplet", False, ("text",))
+    assert (
+        replace(config, loss=LossConfig(), model=replace(config.model, shared=True)).recipe
+        == load_config("clip").recipe
+    )
+
+
+def test_an_override_without_a_section_is_refused():
+    with pytest.raises(InputError, match=r"section\.key=value"):
+        load_config("tiny", overrides=["epochs=3"])
+
+
+@pytest.mark.parametrize("key", ["backbone", "mean", "std"])
+def test_what_belongs_to_the_backbone_has_no_default(key, settings_file):
+    lines = [line for line in MINIMAL.splitlines() if not line.startswith(key)]
+    with pytest.raises(InputError, match=rf"\.{key}: absent"):
+        load_config(settings_file("\n".join(lines)))
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_presets_named(tmp_path):
+    with pytest.raises(InputError, match=r"absent\.toml.*clip, baseline, compact, tiny"):
+        load_config(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("content", [b"[model\n", b"\xff\xfe"])
+def test_a_file_that_is_not_toml_is_refused(content, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is not TOML"):
+        load_config(path)

@@ -1,0 +1,194 @@
+"""Batches: what a sample holds, that nothing is in one twice, that the engine prepares the images, missing frames."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from nlvr.engine import preprocess
+from nlvr.engine.cityflow import load_tracks
+from nlvr.engine.errors import FrameError, InputError
+from nlvr.engine.frames import FrameStore
+from nlvr.engine.preprocess import Recipe
+from nlvr.engine.sampling import Shot
+from nlvr.engine.tokenizer import Tokenizer
+from nlvr.training.contrastive.config import NegativesConfig, load_config
+from nlvr.training.contrastive.dataset import ContrastiveDataset, read_vehicles
+from nlvr.training.contrastive.tokenizers import build_tokenizer
+from nlvr.training.scenes import camera
+
+RECIPE = Recipe(size=32, max_points=8)
+
+
+def dataset(root, *, tracks=None, store=None, negatives=None, seed=0, batch=5, embed=None):
+    config = load_config("tiny")
+    return ContrastiveDataset(
+        load_tracks(root / "train-tracks.json") if tracks is None else tracks,
+        store or FrameStore(root, decode_threads=2),
+        Tokenizer(build_tokenizer(config), length=config.text.length),
+        recipe=RECIPE,
+        negatives=negatives or NegativesConfig(count=3),
+        batch=batch,
+        seed=seed,
+        embed=embed,
+    )
+
+
+def arrays(batch):
+    vehicles = batch.vehicles
+    images = (vehicles.background, vehicles.crop, vehicles.points, vehicles.lengths)
+    return (*images, batch.ids, batch.mask, batch.vehicle_rows, batch.text_rows)
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(arrays(one), arrays(other), strict=True))
+
+
+@pytest.fixture(scope="module")
+def owners(city):
+    """Who is meant: the bytes of a sentence's ids → its track's row, the bytes of a background → its track's row."""
+    tracks = load_tracks(city / "train-tracks.json")
+    config = load_config("tiny")
+    tokenizer = Tokenizer(build_tokenizer(config), length=config.text.length)
+    texts = {ids.tobytes(): row for row, track in enumerate(tracks) for ids in tokenizer(track.nl).ids}
+    shots = [Shot(row, position) for row, track in enumerate(tracks) for position in range(len(track.frames))]
+    with FrameStore(city) as store:
+        shown = {
+            vehicle.background.tobytes(): shot.row for shot, vehicle in read_vehicles(tracks, shots, store, RECIPE)
+        }
+    assert len(shown) == len(shots)
+    return texts, shown
+
+
+def decoded(batch, owners):
+    """Return the track rows that a batch's texts and vehicles belong to: two int [M, K]."""
+    texts = np.array([owners[0][ids.tobytes()] for ids in batch.ids])
+    vehicles = np.array([owners[1][image.tobytes()] for image in batch.vehicles.background])
+    return texts[batch.text_rows], vehicles[batch.vehicle_rows]
+
+
+def test_an_epoch_has_every_sentence_as_an_anchor_once(city):
+    samples = dataset(city)
+    batches = list(samples.batches(0))
+    assert [len(batch.text_rows) for batch in batches] == [5] * 7 + [1]
+    assert samples.steps == len(batches)
+    anchors = [batch.ids[row].tobytes() for batch in batches for row in batch.text_rows[:, 0]]
+    assert len(set(anchors)) == len(anchors) == 36
+
+
+@pytest.mark.parametrize("hard_vehicles", [False, True])
+@pytest.mark.parametrize("hard_texts", [False, True])
+def test_samples_hold_the_anchor_and_the_negatives(city, owners, hard_vehicles, hard_texts):
+    negatives = NegativesConfig(count=3, hard_vehicles=hard_vehicles, hard_texts=hard_texts, top=3)
+    # Only sentences of one colour are alike here.
+    colours = ("red", "blue", "white", "yellow")
+    vectors = {colour: row for colour, row in zip(colours, 0.8 * np.eye(4) + 0.1, strict=True)}
+
+    def embed(sentences):
+        rows = [vectors[colour] for text in sentences for colour in colours if colour in text]
+        return (np.array(rows) / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    samples = dataset(city, negatives=negatives, embed=embed)
+    cameras = np.array([camera(track) for track in samples.tracks])
+    painted = np.array([track.id.split("-")[0] for track in samples.tracks])
+    for batch in samples.batches(2):
+        texts, vehicles = decoded(batch, owners)
+        assert texts.shape == vehicles.shape == (len(texts), 4)
+        assert (texts[:, 0] == vehicles[:, 0]).all()
+        assert (texts[:, 1:] != texts[:, :1]).all()
+        assert (vehicles[:, 1:] != vehicles[:, :1]).all()
+        if hard_vehicles:
+            assert (cameras[vehicles] == cameras[vehicles[:, :1]]).all()
+        else:
+            np.testing.assert_array_equal(texts, vehicles)
+        if hard_texts:
+            assert (painted[texts[:, 1:]] != painted[texts[:, :1]]).all()
+
+
+def test_each_vehicle_and_text_of_a_batch_is_there_once(city, owners):
+    for batch in dataset(city, batch=12).batches(0):
+        _, shown = owners
+        rows = [shown[image.tobytes()] for image in batch.vehicles.background]
+        assert len(set(rows)) == len(rows) <= 12
+        assert len(np.unique(batch.ids, axis=0)) == len(batch.ids)
+        assert set(batch.vehicle_rows.flat) == set(range(len(rows)))
+        assert set(batch.text_rows.flat) == set(range(len(batch.ids)))
+
+
+def test_batches_depend_on_seed_epoch_and_step_alone(city):
+    samples, other = dataset(city), dataset(city, seed=1)
+    first = list(samples.batches(1))
+    assert all(same(a, b) for a, b in zip(first[3:], samples.batches(1, 3), strict=True))
+    assert all(same(a, b) for a, b in zip(first, dataset(city).batches(1), strict=True))
+    assert not same(first[0], samples.load(2, 0))
+    assert not same(first[0], other.load(1, 0))
+
+
+def test_training_shows_every_frame_sooner_or_later(city, owners):
+    samples = dataset(city, batch=12)
+    seen = {
+        image.tobytes()
+        for epoch in range(12)
+        for batch in samples.batches(epoch)
+        for image in batch.vehicles.background
+    }
+    assert seen == set(owners[1])
+
+
+def test_the_engine_prepares_the_images(city):
+    tracks = load_tracks(city / "train-tracks.json")
+    shots = [Shot(3, 1), Shot(0, 2), Shot(0, 3)]
+    with FrameStore(city) as store:
+        read = dict(read_vehicles(tracks, shots, store, RECIPE))
+        assert read.keys() == set(shots)
+        for shot, vehicle in read.items():
+            track, position = tracks[shot.row], shot.position
+            image = store.read(track.frames[position])
+            background = preprocess.background(image, track.boxes, position, RECIPE)
+            np.testing.assert_array_equal(vehicle.background, background)
+            np.testing.assert_array_equal(vehicle.crop, preprocess.crop(image, track.boxes[position], RECIPE))
+            points, length = preprocess.points(track.boxes, 160, 96, RECIPE)
+            np.testing.assert_array_equal(vehicle.points, points)
+            assert vehicle.length == length == 4
+
+
+def test_another_frame_stands_in_for_a_missing_one_and_both_are_counted(own_city):
+    tracks = load_tracks(own_city / "train-tracks.json")
+    for frame in tracks[0].frames[1:]:
+        (own_city / frame).unlink()
+    (own_city / tracks[1].frames[0]).write_bytes(b"")
+    store = FrameStore(own_city, decode_threads=2)
+    samples = dataset(own_city, store=store)
+    with FrameStore(own_city) as other:
+        shown = dict(read_vehicles(tracks, [Shot(0, 0)], other, RECIPE))[Shot(0, 0)].background
+    batches = itertools.chain(*(samples.batches(epoch) for epoch in range(4)))
+    assert shown.tobytes() in {image.tobytes() for batch in batches for image in batch.vehicles.background}
+    assert store.notices.counts == {"frame missing": 3, "frame truncated or unreadable": 1}
+
+
+def test_a_track_without_a_readable_frame_is_named(own_city):
+    tracks = load_tracks(own_city / "train-tracks.json")
+    for frame in tracks[5].frames:
+        (own_city / frame).unlink()
+    with pytest.raises(
+        FrameError, match=f"track {tracks[5].id}: none of its 4 frames can be read; the first is train/"
+    ):
+        list(dataset(own_city).batches(0))
+
+
+def test_a_track_without_descriptions_is_named(city):
+    tracks = load_tracks(city / "train-tracks.json")
+    tracks[2] = dataclasses.replace(tracks[2], nl=())
+    with pytest.raises(InputError, match=f"track {tracks[2].id}: nl is empty or missing"):
+        dataset(city, tracks=tracks)
+
+
+def test_a_long_sentence_is_counted(city):
+    tracks = load_tracks(city / "train-tracks.json")
+    tracks[2] = dataclasses.replace(tracks[2], nl=("A red car " * 40,))
+    store = FrameStore(city)
+    dataset(city, tracks=tracks, store=store)
+    assert store.notices.counts == {"text cut": 1}

@@ -1,0 +1,153 @@
+"""The contrastive task in the loop: it learns, it resumes bit for bit, and it measures what the paper defines."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from nlvr.engine.cityflow import load_tracks
+from nlvr.engine.errors import InputError
+from nlvr.engine.frames import FrameStore
+from nlvr.engine.metrics import ranking_metrics
+from nlvr.engine.sampling import choose_shots
+from nlvr.engine.tokenizer import Tokenizer
+from nlvr.training import loop
+from nlvr.training.contrastive.config import load_config
+from nlvr.training.contrastive.dataset import Vehicles, read_vehicles
+from nlvr.training.contrastive.losses import contrastive_loss
+from nlvr.training.contrastive.model import ContrastiveModel
+from nlvr.training.contrastive.task import ContrastiveTask
+from nlvr.training.contrastive.tokenizers import build_tokenizer
+from nlvr.training.scenes import split_by_scene
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SMALL = ("text.length=40", "recipe.size=32", "recipe.max_points=8", "schedule.learning_rate=2e-3")
+
+
+def make(root, *overrides, everything=False):
+    """A task over the city: trained on S01 and measured on S02, or both on everything."""
+    config = load_config("tiny", overrides=[*SMALL, *overrides])
+    tracks = load_tracks(root / "train-tracks.json")
+    training, validation = (tracks, tracks) if everything else split_by_scene(tracks, "S02")
+    model = ContrastiveModel(config, pretrained=False)
+    store = FrameStore(root, decode_threads=2)
+    return ContrastiveTask(config, model, build_tokenizer(config), store, training=training, validation=validation)
+
+
+def losses(output):
+    lines = map(json.loads, (output / loop.METRICS).read_text().splitlines())
+    return [{name: value for name, value in line.items() if "seconds" not in name} for line in lines]
+
+
+def test_the_tiny_model_learns_a_small_city_by_heart(city, tmp_path):
+    task = make(city, "negatives.count=11", "schedule.epochs=30", everything=True)
+    assert loop.train(task, task.config.schedule, tmp_path).best == 1.0
+    last = losses(tmp_path)[-1]
+    assert (last["mrr"], last["recall_5"], last["recall_10"]) == (1.0, 1.0, 1.0)
+    assert last["mean_loss"] < 0.2
+
+
+def test_a_resumed_run_is_an_uninterrupted_one_bit_for_bit(city, tmp_path, monkeypatch):
+    settings = ("schedule.epochs=2", "schedule.batch=8", "negatives.hard_vehicles=true")
+    whole = make(city, *settings)
+    loop.train(whole, whole.config.schedule, tmp_path / "whole")
+    cut = make(city, *settings)
+    taken = []
+
+    def loss(batch, inner=cut.loss):
+        taken.append(batch)
+        if len(taken) == 5:  # in the second epoch, of three batches each
+            os.kill(os.getpid(), signal.SIGINT)
+        return inner(batch)
+
+    monkeypatch.setattr(cut, "loss", loss)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(cut, cut.config.schedule, tmp_path / "cut")
+    assert len(losses(tmp_path / "cut")) == 6
+    torch.manual_seed(99)
+    resumed = make(city, *settings)
+    loop.train(resumed, resumed.config.schedule, tmp_path / "cut", resume=True)
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    for name in ("model.safetensors", "config.toml", "tokenizer.json"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("change", ["loss.kind=triplet", "schedule.seed=5"])
+def test_other_settings_and_other_data_are_told_apart(city, change):
+    task = make(city, "schedule.epochs=2")
+    assert make(city, "schedule.epochs=3").identity == task.identity
+    assert make(city, change).identity["settings"] != task.identity["settings"]
+    assert make(city, everything=True).identity["tracks"] != task.identity["tracks"]
+
+
+@pytest.mark.parametrize("settings", [(), ("loss.kind=triplet", "loss.direction=text_to_vehicle")])
+def test_the_loss_is_that_of_encoding_every_candidate(city, settings):
+    task = make(city, "schedule.batch=4", *settings)
+    task.model.eval()
+    batch = task.dataset.load(0, 1)
+    images = batch.vehicles
+    with torch.inference_mode():
+        texts, vehicles = [], []
+        for text, row in zip(batch.text_rows.flat, batch.vehicle_rows.flat, strict=True):
+            tokens = (torch.tensor(batch.ids[[text]]), torch.tensor(batch.mask[[text]]))
+            texts.append(task.model.encode_texts(*tokens)[0])
+            inputs = (images.background, images.crop, images.points, images.lengths)
+            vehicles.append(task.model.encode_vehicles(*(torch.tensor(values[[row]]) for values in inputs))[0])
+        shape = (*batch.text_rows.shape, -1)
+        expected = contrastive_loss(torch.stack(texts).view(shape), torch.stack(vehicles).view(shape), task.config.loss)
+        torch.testing.assert_close(task.loss(batch), expected)
+
+
+def test_the_measure_is_the_mean_cosine_over_sentences_and_frames(city):
+    task = make(city, "recipe.frames='2'", everything=True)
+    task.model.eval()
+    tracks, store = task.validation, task.store
+    tokenizer = Tokenizer(build_tokenizer(task.config), length=task.config.text.length)
+    with torch.inference_mode():
+        texts = [
+            task.model.encode_texts(*map(torch.tensor, (tokens.ids, tokens.mask))).numpy()
+            for tokens in (tokenizer(track.nl) for track in tracks)
+        ]
+        shown = [[] for _ in tracks]
+        for shot, vehicle in read_vehicles(tracks, choose_shots(tracks, store, "2"), store, task.config.recipe):
+            one = Vehicles.stack([vehicle])
+            inputs = (one.background, one.crop, one.points, one.lengths)
+            shown[shot.row].append(task.model.encode_vehicles(*map(torch.tensor, inputs))[0].numpy())
+        measured = task.validate()
+    assert {len(vectors) for vectors in shown} == {2}
+    scores = np.array([[np.mean(text @ np.stack(vectors).T) for vectors in shown] for text in texts])
+    metrics = ranking_metrics([1 + (row > row[own]).sum() for own, row in enumerate(scores)])
+    assert measured["mrr"] == pytest.approx(metrics.mrr)
+    assert measured["recall_5"] == pytest.approx(metrics.recall_5)
+
+
+def test_validation_shows_another_frame_where_one_cannot_be_read(own_city):
+    tracks = load_tracks(own_city / "train-tracks.json")
+    for track in tracks:
+        (own_city / track.frames[0]).unlink()
+        content = (own_city / track.frames[1]).read_bytes()
+        (own_city / track.frames[1]).write_bytes(content[:-60])
+    task = make(own_city, everything=True)
+    with torch.inference_mode():
+        assert 0 < task.validate()["mrr"] <= 1
+    assert task.store.notices.counts == {"frame missing": 12, "frame truncated or unreadable": 12}
+
+
+def test_nothing_held_out_is_nothing_measured(city):
+    task = make(city)
+    task.validation = ()
+    assert task.validate() == {}
+
+
+def test_a_box_outside_its_image_is_refused(own_city):
+    path = own_city / "train-tracks.json"
+    records = json.loads(path.read_text())
+    records["red-left"]["boxes"][2] = [500, 10, 20, 20]
+    path.write_text(json.dumps(records))
+    with pytest.raises(InputError, match=r"red-left: boxes\[2\] .* lies wholly outside the image of 160x96"):
+        make(own_city)

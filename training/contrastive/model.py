@@ -1,0 +1,133 @@
+"""The dual-stream model of P2: vehicles and sentences as unit vectors of one space, g(s, v) their inner product."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .motion import MotionEncoder
+from .towers import build_towers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from .config import ContrastiveConfig
+    from .towers import Tower
+
+
+class Projection(nn.Module):
+    """The last linear map (W_v or W_s) and the L2 norm, in float32 whatever comes before them."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs, bias=False)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """features: float [B, …], joined along the last axis.  Returns float32 [B, outputs], unit."""
+        joined = torch.cat([part.float() for part in features], dim=1)
+        with torch.autocast(joined.device.type, enabled=False):
+            return functional.normalize(self.linear(joined), dim=1)
+
+
+class VehicleEncoder(nn.Module):
+    """v = W_v [background | crop | motion], unit."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ContrastiveConfig, image: Tower, crop: Tower | None) -> None:
+        super().__init__()
+        self.image = image.module
+        self.crop = crop.module if crop else None
+        self.motion = MotionEncoder(config.model.motion_width)
+        widths = image.width + (crop or image).width + self.motion.width
+        self.projection = Projection(widths, config.model.width)
+        for name in ("mean", "std"):
+            statistic = torch.tensor(getattr(config.recipe, name), dtype=torch.float32)
+            self.register_buffer(name, statistic[:, None, None], persistent=False)
+
+    def forward(self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor) -> Tensor:
+        """background, crop: uint8 [B, S, S, 3] RGB.  points: float32 [B, T, 2].  lengths: int64 [B], 1 to T.
+
+        Returns float32 [B, width], unit.
+        """
+        if self.crop is None:
+            both = self.image(self._normalise(torch.cat([background, crop])))
+            images = both.unflatten(0, (2, background.shape[0])).unbind()
+        else:
+            images = self.image(self._normalise(background)), self.crop(self._normalise(crop))
+        return self.projection([*images, self.motion(points, lengths)])
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        """uint8 [B, S, S, 3] → [B, 3, S, S] of the tower's own precision."""
+        scaled = (images.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
+        return scaled.to(next(self.image.parameters()).dtype)
+
+
+class TextEncoder(nn.Module):
+    """s = W_s t, unit."""
+
+    def __init__(self, config: ContrastiveConfig, text: Tower) -> None:
+        super().__init__()
+        self.tower = text.module
+        self.projection = Projection(text.width, config.model.width)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """ids, mask: int64 [B, L], mask 1 on real tokens.  Returns float32 [B, width], unit."""
+        return self.projection([self.tower(ids, mask)])
+
+
+class ContrastiveModel(nn.Module):
+    """Both streams. `vehicle` and `text` are the two graphs that are exported.
+
+    The same `config.schedule.seed` gives the same weights where they are not pretrained. Towers named in
+    `config.schedule.frozen` take no gradient and stay in evaluation mode.
+    """
+
+    def __init__(self, config: ContrastiveConfig, *, pretrained: bool) -> None:
+        """pretrained: start from the backbones' published weights.
+
+        Raises InputError when pretrained weights cannot be had.
+        """
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.schedule.seed)
+            towers = build_towers(config, pretrained=pretrained)
+            self.vehicle = VehicleEncoder(config, towers.image, towers.crop)
+            self.text = TextEncoder(config, towers.text)
+        self._frozen = config.schedule.frozen
+        for tower in self._frozen_towers():
+            tower.requires_grad_(requires_grad=False)
+        self.train()
+
+    def encode_vehicles(self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor) -> Tensor:
+        """Return the vectors of B vehicles; see VehicleEncoder."""
+        return self.vehicle(background, crop, points, lengths)
+
+    def encode_texts(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the vectors of B sentences; see TextEncoder."""
+        return self.text(ids, mask)
+
+    def towers(self) -> list[nn.Module]:
+        """Return the backbones: image, the crop's own if there is one, text."""
+        return [tower for tower in (self.vehicle.image, self.vehicle.crop, self.text.tower) if tower is not None]
+
+    def half_towers(self) -> Self:
+        """Convert the backbones to float16 and leave motion, projections and norms in float32."""
+        for tower in self.towers():
+            tower.half()
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for tower in self._frozen_towers():
+            tower.eval()
+        return self
+
+    def _frozen_towers(self) -> list[nn.Module]:
+        *images, text = self.towers()
+        return [*(images if "image" in self._frozen else []), *([text] if "text" in self._frozen else [])]

@@ -1,0 +1,174 @@
+"""The backbones: an image tower (one, or one each for background and crop) and a text tower per preset.
+
+An image tower takes normalised images, float [B, 3, S, S]; a text tower takes ids and mask, int64 [B, L]. Both return
+features, float [B, width]. Pretrained weights come from the loaders of open_clip, torchvision and transformers, or from
+packages.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ..torchvision_schemas import declare_missing_operators
+from .efficientnet import EfficientNetLite0
+from .tiny import TINY_VOCABULARY, TinyImageTower, TinyTextTower, masked_mean
+from .weights import BERT_NAME, CLIP_NAME, EFFICIENTNET_LITE0, MINILM, loading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .config import ContrastiveConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Tower:
+    """A backbone and the size of its features."""
+
+    module: nn.Module
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Towers:
+    """The backbones of one model. `crop` is None where one image tower is shared."""
+
+    image: Tower
+    crop: Tower | None
+    text: Tower
+
+
+def build_towers(config: ContrastiveConfig, *, pretrained: bool) -> Towers:
+    """Build the towers that `config.model` names.
+
+    pretrained: start from published weights (the tiny preset has none) rather than from random ones.
+    Raises InputError naming the weights, and where a local copy would go, when they cannot be had.
+    """
+    return _BUILDERS[config.model.backbone](config, pretrained)
+
+
+class ClipTextTower(nn.Module):
+    """CLIP's text transformer, read at the end-of-text token and projected."""
+
+    def __init__(self, transformer: nn.Module) -> None:
+        super().__init__()
+        self.transformer = transformer
+        # It then returns every token: the mask, and not the largest id, says where a sentence ends.
+        self.transformer.pool_type = "none"
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        tokens = self.transformer(ids)
+        return tokens[torch.arange(ids.shape[0], device=ids.device), mask.sum(1) - 1]
+
+
+class BertTower(nn.Module):
+    """A BERT encoder, read at its CLS token or averaged over the real tokens."""
+
+    def __init__(self, encoder: nn.Module, *, pooling: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        encoded = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=torch.zeros_like(ids))
+        return self.pooling(encoded.last_hidden_state, mask)
+
+
+def _clip(config: ContrastiveConfig, pretrained: bool) -> Towers:
+    declare_missing_operators()
+    import open_clip
+
+    if pretrained:
+        weights = config.model.weights or "openai"
+        with loading(f"{CLIP_NAME} ({weights})", "a checkpoint file of that model"):
+            clip = open_clip.create_model(
+                CLIP_NAME,
+                pretrained=weights,
+                require_pretrained=True,
+                force_custom_text=True,
+                force_context_length=config.text.length,
+            )
+    else:
+        shape = open_clip.get_model_config(CLIP_NAME)
+        shape["text_cfg"]["context_length"] = config.text.length
+        clip = open_clip.CustomTextCLIP(**shape)
+    image = Tower(clip.visual, clip.visual.output_dim)
+    return Towers(image, _second(config, image), Tower(ClipTextTower(clip.text), clip.text.output_dim))
+
+
+def _baseline(config: ContrastiveConfig, pretrained: bool) -> Towers:
+    declare_missing_operators()
+    from transformers import BertConfig, BertModel
+
+    shape = BertConfig()  # its defaults are BERT base, uncased
+    if pretrained:
+        with loading(BERT_NAME, "a folder with the files of that model and torchvision's resnet files"):
+            source = config.model.weights or BERT_NAME
+            bert, found = BertModel.from_pretrained(
+                source, config=shape, add_pooling_layer=False, output_loading_info=True
+            )
+            if found["missing_keys"]:  # the loader would leave these random
+                message = f"it lacks {min(found['missing_keys'])}"
+                raise ValueError(message)
+    else:
+        bert = BertModel(shape, add_pooling_layer=False)
+    text = Tower(BertTower(bert, pooling=_first), shape.hidden_size)
+    image = _resnet("ResNet50", config, pretrained)
+    return Towers(image, None if config.model.shared else _resnet("ResNet34", config, pretrained), text)
+
+
+def _resnet(name: str, config: ContrastiveConfig, pretrained: bool) -> Tower:
+    from torchvision import models
+
+    resnet = models.get_model(name.lower())
+    if pretrained:
+        weights = models.get_model_weights(name)["IMAGENET1K_V1"]
+        file = weights.url.rsplit("/", 1)[-1]
+        with loading(file, f"a folder with {file} and the files of {BERT_NAME}"):
+            if config.model.weights:
+                states = torch.load(Path(config.model.weights) / file, map_location="cpu", weights_only=True)
+            else:
+                states = weights.get_state_dict(progress=False, check_hash=True)
+            resnet.load_state_dict(states)
+    width = resnet.fc.in_features
+    resnet.fc = nn.Identity()
+    return Tower(resnet, width)
+
+
+def _compact(config: ContrastiveConfig, pretrained: bool) -> Towers:
+    declare_missing_operators()
+    from safetensors.torch import load_file
+    from transformers import BertConfig, BertModel
+
+    image = EfficientNetLite0()
+    shape = BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
+    bert = BertModel(shape, add_pooling_layer=False)
+    if pretrained:
+        image.load_published(torch.load(EFFICIENTNET_LITE0.path(), map_location="cpu", weights_only=True))
+        published = load_file(MINILM.path())
+        bert.load_state_dict({name: published[name] for name in bert.state_dict()})
+    tower = Tower(image, image.width)
+    return Towers(tower, _second(config, tower), Tower(BertTower(bert, pooling=masked_mean), shape.hidden_size))
+
+
+def _tiny(config: ContrastiveConfig, pretrained: bool) -> Towers:
+    image, text = TinyImageTower(), TinyTextTower(TINY_VOCABULARY, config.text.length)
+    tower = Tower(image, image.width)
+    return Towers(tower, _second(config, tower), Tower(text, text.width))
+
+
+_BUILDERS = {"clip": _clip, "baseline": _baseline, "compact": _compact, "tiny": _tiny}
+
+
+def _second(config: ContrastiveConfig, image: Tower) -> Tower | None:
+    """Return the crop's own tower, of the same kind and from the same weights, unless one is shared."""
+    return None if config.model.shared else copy.deepcopy(image)
+
+
+def _first(tokens: Tensor, mask: Tensor) -> Tensor:
+    return tokens[:, 0]
