@@ -1,0 +1,119 @@
+"""Does decoding beside the session cost anything?
+
+With D and S the seconds an item takes when decoding alone and the session alone have all cores, no CPU can do better
+than D + S an item. The whole pipeline is timed against that bound in the same run, on the sample's footage read from
+its video and from a tree of 1080p JPEGs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from nlvr.benchmarks.machine import OTHER_LOAD_LIMIT, OtherLoad, machine
+from nlvr.engine import Engine, FrameStore, Track, load_tracks, preprocess
+from nlvr.engine.runtime.devices import open_graphs, usable_cpus
+from nlvr.engine.runtime.graph import Blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nlvr.engine import Bundle
+
+ROUNDS = 5
+BOUND = 0.90
+BUNDLES = sorted(path.parent for path in Path("checkpoints").glob("*/manifest.json"))
+
+
+@pytest.fixture(scope="module")
+def sample() -> Iterator[Path]:
+    with as_file(files("nlvr.engine") / "sample") as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module", params=["video", "jpeg"])
+def gallery(
+    request: pytest.FixtureRequest, sample: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[Track]]:
+    """The sample's tracks over its video, or over the same frames as 1920 x 1080 JPEGs."""
+    tracks = load_tracks(sample / "carpark" / "tracks.json")
+    if request.param == "video":
+        return sample, tracks
+    root = tmp_path_factory.mktemp("frames")
+    with FrameStore(sample) as store:
+        for reference, image in store.stream(sorted({frame for track in tracks for frame in track.frames})):
+            path = root / reference
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), cv2.resize(image, (1920, 1080))[..., ::-1])
+    scale = np.array([1920 / 768, 1080 / 432] * 2)
+    return root, [Track(track.id, track.frames, track.boxes * scale) for track in tracks]
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+def test_decode_encode(benchmark: Callable[..., None], bundle: Path, gallery: tuple[Path, list[Track]]) -> None:
+    root, tracks = gallery
+    cores = usable_cpus()
+    with Engine(bundle, device="cpu") as engine, OtherLoad() as load:
+        items = sum(len(track.frames) for track in tracks)
+        feeds = _decode(root, tracks, engine.bundle, cores)
+        times = {"decode": [], "session": [], "pipeline": []}
+        for _ in range(ROUNDS):
+            times["decode"].append(_seconds(lambda: _decode(root, tracks, engine.bundle, cores)))
+            times["session"].append(_seconds(lambda: _session(engine.bundle, feeds, cores)))
+            times["pipeline"].append(_seconds(lambda: engine.encode_tracks(tracks, root, frames_per_track="all")))
+    medians = {name: statistics.median(values) / items for name, values in times.items()}
+    share = (medians["decode"] + medians["session"]) / medians["pipeline"]
+    benchmark.extra_info.update(
+        machine(),
+        **{f"{name}_ms_per_item": round(1e3 * value, 3) for name, value in medians.items()},
+        share_of_bound=round(share, 3),
+        other_load=round(load.share, 3),
+    )
+    benchmark.pedantic(lambda: engine_pass(bundle, tracks, root), rounds=1, warmup_rounds=0)
+    print(
+        f"\n{bundle.name}: decode {1e3 * medians['decode']:.2f} + session {1e3 * medians['session']:.2f} ms an item, "
+        f"pipeline {1e3 * medians['pipeline']:.2f} ms = {share:.0%} of the bound; other load {load.share:.0%}"
+    )
+    if load.share > OTHER_LOAD_LIMIT:
+        pytest.skip(f"others kept {load.share:.0%} of the CPUs busy: the ratio says nothing")
+    assert share >= BOUND
+
+
+def engine_pass(bundle: Path, tracks: list[Track], root: Path) -> None:
+    with Engine(bundle, device="cpu") as engine:
+        engine.encode_tracks(tracks, root, frames_per_track="all")
+
+
+def _decode(root: Path, tracks: list[Track], bundle: Bundle, cores: int) -> list[dict[str, np.ndarray]]:
+    """Decode and preprocess every frame of every track, on all cores, and nothing else."""
+    shots: dict[str, list[tuple[Track, int]]] = {}
+    for track in tracks:
+        for position, reference in enumerate(track.frames):
+            shots.setdefault(reference, []).append((track, position))
+
+    def prepare(reference: str, image: np.ndarray) -> list[dict[str, np.ndarray]]:
+        return [preprocess.vehicle(image, *shot, bundle.recipe).feeds() for shot in shots[reference]]
+
+    with FrameStore(root, decode_threads=cores) as store:
+        return [row for _, rows in store.map(sorted(shots), prepare) for row in rows]
+
+
+def _session(bundle: Bundle, feeds: list[dict[str, np.ndarray]], cores: int) -> None:
+    (graph,) = open_graphs([bundle.graphs["vehicle"]], device="cpu")
+    blocks = Blocks(graph, threads=cores, in_flight=2 * cores)
+    for _ in blocks.run(feeds):
+        pass
+    blocks.close()
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
