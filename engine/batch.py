@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .cityflow import load_queries, load_tracks, load_truth, query_from_text, write_submission
+from .cityflow import Query, load_queries, load_tracks, load_truth, query_from_text, write_submission
 from .engine import Engine
 from .errors import InputError, OutputError, StrictError
 from .frames import FrameStore
@@ -19,12 +19,15 @@ from .metrics import Metrics, chance_mrr, expected_metrics, ranking_metrics, tar
 from .notices import Notices
 from .output import check_writable, write_whole
 from .ranking import Ranking, score_matrix
+from .report import write_report
 from .report_content import build_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .cityflow import Query, Track
+    from numpy.typing import NDArray
+
+    from .cityflow import Track
     from .systems import Progress
 
 
@@ -123,9 +126,17 @@ def run(job: RankJob, *, progress: Progress) -> RankResult:
                 "vectors": "read from file" if stored else "encoded",
             }
             if job.report is not None:
-                report = build_report(tracks, queries, rankings, store, rule, facts=facts, truth=truth, quality=quality)
-                from .report import write_report
-
+                report = build_report(
+                    tracks,
+                    index,
+                    queries,
+                    rankings,
+                    store,
+                    facts=facts,
+                    sentence_vectors=_sentence_vectors(engine, queries),
+                    truth=truth,
+                    quality=quality,
+                )
                 written["report"] = write_report(report, job.report)
                 clock.lap("report")
             return RankResult(
@@ -199,6 +210,13 @@ def _save_scores(path: Path, index: TrackIndex, rankings: Sequence[Ranking]) -> 
         **cast("Any", terms),
     )
     write_whole(path, buffer.getvalue())
+
+
+def _sentence_vectors(engine: Engine, queries: Sequence[Query]) -> dict[str, NDArray[np.float32]]:
+    """Return each sentence's own vector, float32 [D]; a query's is their mean, so its score is the mean of theirs."""
+    sentences = sorted({sentence for query in queries for sentence in query.nl})
+    vectors = engine.encode_queries([Query(id=sentence, nl=(sentence,)) for sentence in sentences])
+    return dict(zip(sentences, vectors, strict=True))
 
 
 def _quality(rankings: Sequence[Ranking], truth: Mapping[str, str], tracks: int) -> Quality:

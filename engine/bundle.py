@@ -64,7 +64,7 @@ class Bundle:
     @property
     def dims(self) -> int:
         """The length of a vector."""
-        return max(stop for _, stop in self.vector.values())
+        return max((stop for _, stop in self.vector.values()), default=0)
 
 
 def open_bundle(path: str | Path) -> Bundle:
@@ -92,8 +92,8 @@ def open_bundle(path: str | Path) -> Bundle:
         graphs={name: _graph(reader, path, name) for name in reader.record("graphs")},
         recipe=parsed,
         tokenizer=_checked(path, reader, "tokenizer"),
-        text_length=reader.field("tokenizer.length", int),
-        vector={name: (start, stop) for name, (start, stop) in reader.record("vector.slices").items()},
+        text_length=reader.count("tokenizer.length"),
+        vector={name: reader.span(f"vector.slices.{name}") for name in reader.record("vector.slices")},
         manifest=manifest,
     )
 
@@ -129,7 +129,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise BundleError(
             path, f"is no bundle: it holds no {MANIFEST}", "give a folder such as checkpoints/NAME"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(place, f"cannot be read ({error})", REMEDY) from error
     if not isinstance(manifest, dict):
         raise BundleError(place, "is not a JSON object", REMEDY)
@@ -141,20 +141,32 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 def _graph(reader: _Reader, path: Path, name: str) -> GraphFile:
     place = f"graphs.{name}"
+    inputs, outputs = reader.record(f"{place}.inputs"), list(reader.record(f"{place}.outputs"))
+    if len(outputs) != 1:
+        raise BundleError(reader.place, f"{place}.outputs names {len(outputs)} outputs, wanted one", REMEDY)
     return GraphFile(
         path=_checked(path, reader, place),
         precision=reader.field(f"{place}.precision", str),
         opset=reader.field(f"{place}.opset", int),
-        inputs={key: (value["dtype"], tuple(value["dims"])) for key, value in reader.record(f"{place}.inputs").items()},
-        output=next(iter(reader.record(f"{place}.outputs"))),
-        block=reader.record(f"{place}.block"),
+        inputs={
+            key: (
+                reader.field(f"{place}.inputs.{key}.dtype", str),
+                tuple(reader.field(f"{place}.inputs.{key}.dims", list)),
+            )
+            for key in inputs
+        },
+        output=outputs[0],
+        block={
+            device: reader.count(f"{place}.block.{device}")
+            for device in {"cpu": 0, "cuda": 0, **reader.record(f"{place}.block")}
+        },
     )
 
 
 def _checked(path: Path, reader: _Reader, place: str) -> Path:
     name: str = reader.field(f"{place}.file", str)
     wanted = reader.field(f"{place}.sha256", str)
-    if Path(name).name != name:
+    if Path(name).name != name or "\0" in name:
         raise BundleError(reader.place, f"{place}.file {name!r} leaves the bundle", REMEDY)
     file = path / name
     try:
@@ -185,3 +197,15 @@ class _Reader:
     def record(self, name: str) -> dict[str, Any]:
         value: dict[str, Any] = self.field(name, dict)
         return value
+
+    def count(self, name: str) -> int:
+        value: int = self.field(name, int)
+        if value < 1:
+            raise BundleError(self.place, f"{name} is {value}, wanted a number above 0", REMEDY)
+        return value
+
+    def span(self, name: str) -> tuple[int, int]:
+        value = self.field(name, list)
+        if len(value) != 2 or any(type(edge) is not int for edge in value) or not 0 <= value[0] <= value[1]:
+            raise BundleError(self.place, f"{name} is {value!r}, wanted [start, stop]", REMEDY)
+        return value[0], value[1]

@@ -6,6 +6,8 @@ Every loader returns its records sorted by id, so the order of a file never reac
 from __future__ import annotations
 
 import json
+import reprlib
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -80,9 +82,9 @@ def load_truth(
         if not isinstance(track, str):
             raise InputError(place, f"is {_kind(track)}", "a truth maps each query id to one track id")
         if query not in query_ids:
-            raise InputError(place, "is not in the queries file", "remove it or add the query")
+            raise InputError(place, "is not among the queries", "remove it or add the query")
         if track_ids is not None and track not in track_ids:
-            raise InputError(place, f"track {track} is not in the tracks file", "correct the id")
+            raise InputError(place, f"track {_one_line(track)} is not in the tracks file", "correct the id")
     for query in sorted(query_ids):
         place = f"{path}: query {query}"
         if query not in truth:
@@ -102,7 +104,7 @@ def load_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
             raise InputError(place, "is not a list of track ids", "a submission maps query id to such a list")
         if len(set(ids)) != len(ids):
             twice = next(track for place, track in enumerate(ids) if track in ids[:place])
-            raise InputError(place, f"names track {twice} twice", "a ranking names each track once")
+            raise InputError(place, f"names track {_one_line(twice)} twice", "a ranking names each track once")
         submission[query] = tuple(ids)
     return submission
 
@@ -121,17 +123,17 @@ def _read_object(path: str | Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(path, f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from error
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        record: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in record:
-                place = f"{path}: {key}"
-                raise InputError(place, "stands twice in one object", "remove one of them")
-            record[key] = value
+    twice: list[tuple[str, dict[str, Any]]] = []
+
+    def record_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        record = dict(pairs)
+        if len(record) != len(pairs):
+            keys = [key for key, _ in pairs]
+            twice.append((next(key for place, key in enumerate(keys) if key in keys[:place]), record))
         return record
 
     try:
-        value = json.loads(text, object_pairs_hook=unique)
+        value = json.loads(text, object_pairs_hook=record_of)
     except json.JSONDecodeError as error:
         raise InputError(
             path, f"is not JSON (line {error.lineno}, column {error.colno}: {error.msg})", "correct it"
@@ -142,9 +144,24 @@ def _read_object(path: str | Path) -> dict[str, Any]:
         raise InputError(path, f"holds a number that cannot be read ({error})", "correct it") from error
     if not isinstance(value, dict):
         raise InputError(path, f"is {_kind(value)}", "wanted an object that maps ids to records")
-    if "" in value:
-        raise InputError(path, "an id is empty", "give every record an id")
+    if twice:
+        key, record = twice[0]
+        owner = next((f" {owner}:" for owner, held in value.items() if held is record), "")
+        place = f"{path}:{owner} {key}"
+        raise InputError(_one_line(place), "stands twice in one object", "remove one of them")
+    for key in value:
+        if not key.strip():
+            raise InputError(path, "an id is empty", "give every record an id")
+        if key != _one_line(key):
+            raise InputError(path, f"id {key!r} holds a control character or half a character", "correct the id")
     return value
+
+
+def _one_line(text: str) -> str:
+    """Return `text` with escapes for what ends a line, controls a terminal, or is no whole character."""
+    if text.isprintable():
+        return text
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
 
 
 def _track(path: str | Path, key: str, record: Any) -> Track:  # noqa: ANN401
@@ -193,7 +210,7 @@ def query_from_text(text: str, *, place: str = "--query") -> Query:
 def frame_reference(place: str, row: int, value: Any) -> str:  # noqa: ANN401
     """Return a reference without `./`, or raise InputError, or FrameError when it is absolute or leaves the root."""
     field = f"{place}: frames[{row}]"
-    if not isinstance(value, str) or not value or "\0" in value:
+    if not isinstance(value, str) or not value or value != _one_line(value):
         raise InputError(field, f"is {_kind(value)}", "wanted a path below the frames' root")
     if value.startswith("/"):
         raise FrameError(field, f"{value!r} is absolute", "give a path below the frames' root")
@@ -217,14 +234,15 @@ def _boxes(place: str, boxes: Iterable[Any]) -> NDArray[np.float64]:
         if not isinstance(box, list) or len(box) != 4:
             raise InputError(field, f"is {_kind(box)}", "wanted [x, y, w, h] in pixels")
         if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in box):
-            raise InputError(field, f"{box} holds something that is not a number", "wanted [x, y, w, h] in pixels")
+            fact = f"{reprlib.repr(box)} holds something that is not a number"
+            raise InputError(field, fact, "wanted [x, y, w, h] in pixels")
         # Far beyond any image; it keeps an overlong integer from overflowing the float it becomes.
         if not all(abs(value) < 1e9 for value in box):
-            raise InputError(
-                field, f"{box} holds a value that is not finite or beyond any image", "wanted [x, y, w, h] in pixels"
-            )
-        if box[2] <= 0 or box[3] <= 0:
-            raise InputError(field, f"{box} has no size", "width and height must be above 0")
+            fact = f"{reprlib.repr(box)} holds a value that is not finite or beyond any image"
+            raise InputError(field, fact, "wanted [x, y, w, h] in pixels")
+        x, y, width, height = (float(value) for value in box)
+        if x + width <= x or y + height <= y:
+            raise InputError(field, f"{reprlib.repr(box)} has no size", "width and height must be above 0")
         rows.append(box)
     array = np.asarray(rows, np.float64)
     array.setflags(write=False)
@@ -239,7 +257,7 @@ def _sentences(place: str, field: str, value: Any) -> tuple[str, ...]:  # noqa: 
         if not isinstance(sentence, str):
             raise InputError(item, f"is {_kind(sentence)}", "wanted a sentence")
         if not any(character.isalnum() for character in sentence):
-            raise InputError(item, f"{sentence!r} says nothing", "write a description")
+            raise InputError(item, f"{reprlib.repr(sentence)} says nothing", "write a description")
         try:
             sentence.encode()
         except UnicodeEncodeError as error:
@@ -249,4 +267,4 @@ def _sentences(place: str, field: str, value: Any) -> tuple[str, ...]:  # noqa: 
 
 def _kind(value: Any) -> str:  # noqa: ANN401
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
-    return "missing" if value is None else f"{names[type(value)]} ({json.dumps(value, default=str)[:40]})"
+    return "missing" if value is None else f"{names[type(value)]} ({reprlib.repr(value)})"

@@ -71,6 +71,8 @@ def rank(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Rank the tracks for each query, best first."""
+    import cv2
+
     from . import batch, summary
     from .progress import progress_bars
 
@@ -94,6 +96,8 @@ def rank(
         cache_bytes=parse_size(frame_cache),
         strict=strict,
     )
+    # One process, one owner of the cores: the decode threads and the sessions share them, OpenCV's own pool does not.
+    cv2.setNumThreads(1)
     with progress_bars(quiet=quiet) as progress:
         result = batch.run(job, progress=progress)
     for line in result.warning_lines:
@@ -190,7 +194,7 @@ def parse_size(text: str) -> int:
 
 def main() -> int:
     """Run the command line and return its exit status."""
-    # One process, one owner of the cores: the decode threads and the sessions share them, OpenCV's own pool does not.
+    # What a damaged file is worth saying is said once, by the counted warnings.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     extra = _plug_in()

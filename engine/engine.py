@@ -93,6 +93,12 @@ class Engine:
             frames_per_track=rule,
         )
 
+    def encode_queries(
+        self, queries: Sequence[Query], *, notices: Notices | None = None, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Return float32 [Q, D], one vector a query; sentences cut short are counted. Raises ScoreError."""
+        return self._system.encode_queries(queries, notices=notices or Notices(), progress=progress or _silent)
+
     def rank(
         self,
         index: TrackIndex,
@@ -108,11 +114,14 @@ class Engine:
         top_k: how many tracks, all by default.  allowed: bool [N], the tracks that may be ranked, all by default.
         Raises VectorsMismatchError when another bundle made the index, ScoreError.
         """
+        place = "index"
         if index.embedding_id != self.bundle.embedding_id:
-            place = "index"
             fact = f"was made by bundle {index.embedding_id[:12]}…, and this one is {self.bundle.embedding_id[:12]}…"
             raise VectorsMismatchError(place, fact, "encode the tracks with this bundle")
-        vectors = self._system.encode_queries(queries, notices=notices or Notices(), progress=progress or _silent)
+        if index.vectors.shape[1] != self.bundle.dims:
+            fact = f"holds vectors of {index.vectors.shape[1]} numbers, and the bundle's have {self.bundle.dims}"
+            raise VectorsMismatchError(place, fact, "encode the tracks with this bundle")
+        vectors = self.encode_queries(queries, notices=notices, progress=progress)
         return rank(
             index,
             [query.id for query in queries],

@@ -2,8 +2,6 @@
 
 `cam/img1/000123.jpg` below the root is that file. Where it is absent and `cam/` holds one video (`vdo.avi`, or a single
 `*.mp4`, `*.mkv` or `*.avi`), it is frame 123 of the video, counting from 1, as CityFlow's extraction numbers them.
-A video is only ever read forward, converting just the frames that are wanted: container seeks land on the wrong frame
-often enough that a ranking built on them could not be reproduced.
 """
 
 from __future__ import annotations
@@ -11,23 +9,21 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
-from .errors import FrameError, InputError
+from .errors import InputError
 from .notices import Notices
+from .video import Video, find_video, is_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import cv2
     from numpy.typing import NDArray
 
 T = TypeVar("T")
-VIDEO_SUFFIXES = (".avi", ".mkv", ".mp4")
 
 
 class FrameStore:
@@ -57,7 +53,8 @@ class FrameStore:
         self._cache = _Cache(cache_bytes)
         self._pool = ThreadPoolExecutor(decode_threads, "decode")
         self._lock = threading.RLock()
-        self._videos: dict[str, _Video | None] = {}
+        self._videos: dict[str, Video | None] = {}
+        self._reading: Video | None = None
         self._sizes: dict[str, tuple[int, int] | None] = {}
 
     def __enter__(self) -> Self:
@@ -67,11 +64,10 @@ class FrameStore:
         self.close()
 
     def close(self) -> None:
-        """Stop the decode threads and close the videos."""
+        """Stop the decode threads and close the video."""
         self._pool.shutdown(cancel_futures=True)
-        for video in self._videos.values():
-            if video is not None:
-                video.close()
+        if self._reading is not None:
+            self._reading.close()
 
     def read(self, reference: str) -> NDArray[np.uint8] | None:
         """Return uint8 [H, W, 3] RGB, read-only, or None where the frame is missing or truncated (counted)."""
@@ -107,9 +103,17 @@ class FrameStore:
         """Tell whether the reference's file is there, or a video that may hold it. Opens no image."""
         video = self._video(reference)
         if video is None:
-            return (self.root / reference).is_file()
+            return is_file(self.root / reference)
         number = frame_number(reference)
         return number > 0 and (video.length is None or number <= video.length)
+
+    def note_absent(self, reference: str) -> None:
+        """Count a reference that `has` denies: its file is missing, or its video ends before it."""
+        video = self._video(reference)
+        if video is None or not frame_number(reference):
+            self.notices.add("frame missing", reference)
+        else:
+            self._note_end(video, reference)
 
     def size(self, reference: str) -> tuple[int, int] | None:
         """Return the frame's width and height without decoding it, or None where it is missing or unreadable."""
@@ -145,17 +149,27 @@ class FrameStore:
             return None
         return self._keep(reference, image)
 
-    def _read_video(self, video: _Video, reference: str) -> NDArray[np.uint8] | None:
+    def _read_video(self, video: Video, reference: str) -> NDArray[np.uint8] | None:
         number = frame_number(reference)
         if not number:
             self.notices.add("frame missing", reference)
             return None
         with self._lock:
+            # A decoder holds threads and buffers, and a network has many cameras: one is open at a time.
+            if self._reading is not None and self._reading is not video:
+                self._reading.close()
+            self._reading = video
             image = video.read(number)
-        if image is None:
-            self.notices.add("video ends early", f"{reference} ({video.path.name} ends at frame {video.length})")
-            return None
-        return self._keep(reference, image)
+        if image is not None:
+            return self._keep(reference, image)
+        if video.length is None:
+            self.notices.add("frame truncated or unreadable", reference)
+        else:
+            self._note_end(video, reference)
+        return None
+
+    def _note_end(self, video: Video, reference: str) -> None:
+        self.notices.add("video ends early", f"{reference} ({video.path.name} ends at frame {video.length})")
 
     def _keep(self, reference: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         image.setflags(write=False)
@@ -164,23 +178,23 @@ class FrameStore:
         self._cache.put(reference, image)
         return image
 
-    def _video(self, reference: str) -> _Video | None:
+    def _video(self, reference: str) -> Video | None:
         """Return the video that stands in for a reference whose file is absent, if there is one."""
         folder, _, _ = reference.rpartition("/")
         camera, _, images = folder.rpartition("/")
-        if images != "img1" or (self.root / reference).is_file():
+        if images != "img1" or is_file(self.root / reference):
             return None
         with self._lock:
             if camera not in self._videos:
-                path = _find_video(self.root / camera)
-                self._videos[camera] = None if path is None else _Video(path, self.decode_threads)
+                path = find_video(self.root / camera)
+                self._videos[camera] = None if path is None else Video(path, self.decode_threads)
             return self._videos[camera]
 
 
 def frame_number(reference: str) -> int:
     """Return the number in a reference's file name, 0 where there is none."""
     stem = reference.rpartition("/")[2].partition(".")[0]
-    return int(stem) if stem.isdecimal() and stem.isascii() else 0
+    return int(stem) if stem.isdecimal() and stem.isascii() and len(stem) < 19 else 0
 
 
 def frame_order(reference: str) -> tuple[str, int, str]:
@@ -214,66 +228,6 @@ class _Cache:
                 self._held -= oldest.nbytes
 
 
-class _Video:
-    """One video, read forward; it is opened again when an earlier frame is wanted."""
-
-    def __init__(self, path: Path, threads: int) -> None:
-        self.path = path
-        self.length: int | None = None  # known once the end was met
-        self._threads = threads
-        self._grabbed = 0
-        self._capture = self._open()
-        import cv2
-
-        self.size = (
-            int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
-            int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
-        )
-
-    def read(self, number: int) -> NDArray[np.uint8] | None:
-        """Return frame `number`, counting from 1, as RGB; None past the end."""
-        import cv2
-
-        if self.length is not None and number > self.length:
-            return None
-        if number <= self._grabbed:
-            self.close()
-            self._capture = self._open()
-        while self._grabbed < number:
-            if not self._capture.grab():
-                self.length = self._grabbed
-                return None
-            self._grabbed += 1
-        found, image = self._capture.retrieve()
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8) if found else None
-
-    def close(self) -> None:
-        self._capture.release()
-
-    def _open(self) -> cv2.VideoCapture:
-        import cv2
-
-        self._grabbed = 0
-        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, self._threads])
-        if not capture.isOpened():
-            raise InputError(
-                self.path, "cannot be opened as a video", "replace the file or extract its frames to img1/"
-            )
-        return capture
-
-
-def _find_video(camera: Path) -> Path | None:
-    if (camera / "vdo.avi").is_file():
-        return camera / "vdo.avi"
-    with suppress(OSError):
-        videos = sorted(path for path in camera.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
-        if len(videos) > 1:
-            names = ", ".join(path.name for path in videos)
-            raise FrameError(camera, f"holds several videos ({names})", "keep one, or name the right one vdo.avi")
-        return videos[0] if videos else None
-    return None
-
-
 def _decode(content: bytes) -> NDArray[np.uint8] | None:
     import cv2
 
@@ -281,7 +235,10 @@ def _decode(content: bytes) -> NDArray[np.uint8] | None:
         return None
     # The boxes are in the stored pixels, so an orientation tag is not applied.
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:  # a damaged header that claims more pixels than OpenCV takes
+        return None
     return None if image is None else np.asarray(image, np.uint8)
 
 
@@ -293,14 +250,14 @@ def _truncated(content: bytes) -> bool:
     """
     if content.startswith(b"\xff\xd8"):
         return content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda")
-    return content.startswith(b"\x89PNG") and b"IEND" not in content[-16:]
+    return content.startswith(b"\x89PNG") and b"IEND\xaeB\x60\x82" not in content
 
 
 def _image_size(path: Path) -> tuple[int, int] | None:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
             return image.size
-    except (OSError, UnidentifiedImageError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # all of them for damaged headers
         return None

@@ -73,9 +73,7 @@ def spread(count: int, wanted: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(np.int64))
 
 
-def _corners(
-    boxes: NDArray[np.float64], width: int, height: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _corners(boxes: NDArray[np.float64], width: int, height: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the near and the far corners of boxes, clipped to their image: float64 [N, 2] each, x, y."""
     limit = np.array([width, height], np.float64)
     near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 
     from .cityflow import Track
 
-FIELDS = ("track_ids", "vectors", "digests", "embedding_id", "frames_per_track")
+LABELS = ("embedding_id", "frames_per_track")
+FIELDS = ("track_ids", "vectors", "digests", *LABELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,21 @@ class TrackIndex:
         """Read what `save` wrote. Raises InputError for a file that is none."""
         remedy = "remove it, or name another file"
         try:
-            with np.load(Path(path), allow_pickle=False) as file:
-                values = {name: file[name] for name in FIELDS}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(path, f"is no file of track vectors ({error})", remedy) from error
-        if values["vectors"].ndim != 2 or len(values["vectors"]) != len(values["track_ids"]):
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                values = {name: arrays[name] for name in FIELDS}
+        except Exception as error:  # numpy, zipfile and zlib raise a dozen types for a damaged file
+            reason = str(error).partition("\n")[0]
+            raise InputError(path, f"is no file of track vectors ({reason})", remedy) from error
+        kinds = {name: (array.dtype.kind, array.ndim) for name, array in values.items()}
+        if kinds != {"track_ids": ("U", 1), "vectors": ("f", 2), "digests": ("U", 1)} | dict.fromkeys(LABELS, ("U", 0)):
+            raise InputError(path, "holds arrays of other types or shapes than track vectors have", remedy)
+        if not len(values["vectors"]) == len(values["track_ids"]) == len(values["digests"]):
             raise InputError(path, "holds unequal numbers of vectors and track ids", remedy)
+        track_ids = tuple(values["track_ids"].tolist())
+        if list(track_ids) != sorted(set(track_ids)):
+            raise InputError(path, "holds track ids twice or out of order", remedy)
         return cls(
-            track_ids=tuple(values["track_ids"].tolist()),
+            track_ids=track_ids,
             vectors=values["vectors"].astype(np.float32, copy=False),
             digests=tuple(values["digests"].tolist()),
             embedding_id=str(values["embedding_id"]),

@@ -6,7 +6,7 @@ a TypeError and one of another shape a ValueError, each naming the argument. `th
 work is worth, at most `pool_size()`.
 
 The instruction set is chosen at the first use: the best this CPU has, or the one the environment variable `NLVR_ISA`
-names (`scalar`, `avx2` or `avx512`); a name that is unknown or not available here is an IsaUnavailable error.
+names (`scalar`, `avx2` or `avx512`); a name that is unknown or not available here is an IsaUnavailableError error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import _kernels
-from ._kernels import BoxOutsideError, EmptyBoxError, IsaUnavailable, NotANumber
+from ._kernels import BoxOutsideError, EmptyBoxError, IsaUnavailableError, NotANumberError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BoxOutsideError",
     "EmptyBoxError",
-    "IsaUnavailable",
-    "NotANumber",
+    "IsaUnavailableError",
+    "NotANumberError",
     "isa",
     "isas",
     "mask_ratio",
@@ -53,7 +53,7 @@ def topk(
     A score is one defined sum: element e goes into float32 lane e mod 16 by fused multiply-add, in the order of e;
     lane i then takes lane i + 8, then i + 4, i + 2 and i + 1; a sum of -0 is +0.
 
-    Raises NotANumber naming the first query and track row whose score is NaN, among the allowed tracks.
+    Raises NotANumberError naming the first query and track row whose score is NaN, among the allowed tracks.
     """
     return _kernels.topk(queries, tracks, k, allowed, threads)
 
@@ -87,8 +87,8 @@ def mask_ratio(
     masks: float32 [F, H, W].  cells: int32 [N, 5], frame, x0, y0, x1, y1 in cells (half-open, never empty, inside the
     map).  Returns float32 [N], each the defined sum of `masked_pool` over the number of cells.
 
-    Raises EmptyBoxError or BoxOutsideError naming the first such row of `cells`, and NotANumber naming the first row
-    whose ratio is NaN.
+    Raises EmptyBoxError or BoxOutsideError naming the first such row of `cells`, and NotANumberError naming the first
+    row whose ratio is NaN.
     """
     return _kernels.mask_ratio(masks, cells, threads)
 
@@ -111,7 +111,10 @@ def segment_mean(
 
 
 def isa() -> str:
-    """The instruction set in use: "scalar", "avx2" or "avx512". Raises IsaUnavailable where NLVR_ISA cannot be met."""
+    """The instruction set in use: "scalar", "avx2" or "avx512".
+
+    Raises IsaUnavailableError where NLVR_ISA cannot be met.
+    """
     return _kernels.isa()
 
 

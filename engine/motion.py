@@ -27,6 +27,7 @@ from .vocabulary import (
     PRONOUNS,
     ROAD_USERS,
     SIDE_FILLERS,
+    SIGNALS,
     STOP_NOUNS,
     STOP_VERBS,
     STRAIGHT,
@@ -121,22 +122,27 @@ def _is_turn(words: Sequence[str], i: int) -> bool:
     """Whether the side at `i` is one that its vehicle turns to, not a place or a lane."""
     after = i + 2 if word_at(words, i + 1) == "hand" else i + 1
     noun = word_at(words, after)
+    if noun in SIGNALS:
+        return False
     if noun == "turn" or (noun == "turning" and word_at(words, i - 1) in ("a", "")):
         return not _negated(words, i)
     verb = _verb_before(words, i, TURN_FILLERS)
     if word_at(words, verb) in TURN_VERBS:
         in_place = noun in ("lane", "lanes") and any(word in PLACE_FILLERS for word in words[verb:i])
         return not in_place and not _negated(words, verb)
-    if noun in PLACE_AFTER_SIDE:
-        return False
+    return noun not in PLACE_AFTER_SIDE and _is_taken(words, i, noun)
+
+
+def _is_taken(words: Sequence[str], i: int, noun: str) -> bool:
+    """Whether the side at `i`, before `noun`, is one gone to or taken: "heads left", "takes the second right"."""
     if words[max(0, i - 2) : i] == ["to", "the"] and any(word in TURN_VERBS for word in words[max(0, i - 9) : i]):
         return True
     verb = _verb_before(words, i, SIDE_FILLERS)
     is_near = words[i] == "right" and noun in NEAR_AFTER_RIGHT
     if word_at(words, verb) in GO_VERBS and not is_near:
         return not _negated(words, verb)
-    taken = next((j for j in range(i - 1, max(-1, i - 7), -1) if words[j] in VERBS or words[j] in PREPOSITIONS), -1)
-    return word_at(words, taken) in TAKE_VERBS and not _negated(words, taken)
+    verb = next((j for j in range(i - 1, max(-1, i - 7), -1) if words[j] in VERBS or words[j] in PREPOSITIONS), -1)
+    return word_at(words, verb) in TAKE_VERBS and not _negated(words, verb)
 
 
 def _verb_before(words: Sequence[str], i: int, fillers: frozenset[str]) -> int:

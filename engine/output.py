@@ -22,7 +22,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
             path.write_bytes(content)
             return
         # A link keeps pointing where it points: what it names is what is replaced.
-        target = path.resolve()
+        target = Path(os.path.realpath(path))
         temporary = target.with_name(f".nlvr-{os.getpid()}-{threading.get_ident()}.tmp")
         try:
             with temporary.open("wb") as file:
@@ -42,7 +42,7 @@ def check_writable(path: str | Path) -> None:
     path = Path(path)
     try:
         _refuse_directory(path)
-        folder = path.resolve().parent
+        folder = Path(os.path.realpath(path)).parent
         if not folder.is_dir():
             raise FileNotFoundError(2, f"folder {folder} does not exist")
         if not (_is_device(path) or os.access(folder, os.W_OK)) or (path.exists() and not os.access(path, os.W_OK)):

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from . import geometry
+from .errors import InputError
+from .sampling import is_rule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
+
+    from .cityflow import Track
 
 GREEN = (0, 255, 0)
 
@@ -41,14 +47,54 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Raise ValueError for a recipe that this code cannot follow."""
-        known = {"resize": ("area", "bicubic"), "trajectory": ("track", "shown")}
-        for name, values in known.items():
-            if getattr(self, name) not in values:
-                message = f"{name} is {getattr(self, name)!r}, wanted {' or '.join(values)}"
+        wanted = {
+            "size": (_is_count(self.size), "a number of pixels above 0"),
+            "max_points": (_is_count(self.max_points), "a number of points above 0"),
+            "resize": (self.resize in ("area", "bicubic"), "area or bicubic"),
+            "trajectory": (self.trajectory in ("track", "shown"), "track or shown"),
+            "frames": (is_rule(self.frames), "last, largest, all or a number of frames, as text"),
+            "line_width": (_are_shares([self.line_width]), "a share of the image's height in [0, 1]"),
+            "mean": (len(self.mean) == 3 and _are_shares(self.mean), "three numbers in [0, 1]"),
+            "std": (len(self.std) == 3 and _are_shares(self.std) and all(self.std), "three numbers in (0, 1]"),
+        }
+        for name, (good, description) in wanted.items():
+            if not good:
+                message = f"{name} is {getattr(self, name)!r}, wanted {description}"
                 raise ValueError(message)
-        if self.size < 1 or self.max_points < 1:
-            message = f"size {self.size} and max_points {self.max_points} must be above 0"
-            raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """One track as one of its frames shows it: what a vehicle graph takes.
+
+    background, crop: uint8 [size, size, 3] RGB.  points: float32 [max_points, 2], of which the first `length` are real.
+    """
+
+    background: NDArray[np.uint8]
+    crop: NDArray[np.uint8]
+    points: NDArray[np.float32]
+    length: int
+
+    def feeds(self) -> dict[str, NDArray[np.generic]]:
+        """Return the graph's inputs by name."""
+        lengths = np.asarray(self.length, np.int64)
+        return {"background": self.background, "crop": self.crop, "points": self.points, "lengths": lengths}
+
+
+def vehicle(image: NDArray[np.uint8], track: Track, position: int, recipe: Recipe) -> Vehicle:
+    """Prepare one track as the frame at `position` shows it.
+
+    image: uint8 [H, W, 3] RGB, that frame.  Raises InputError when the track's box there is wholly outside the image.
+    """
+    height, width = image.shape[:2]
+    try:
+        cut = crop(image, track.boxes[position], recipe)
+    except ValueError as error:
+        place = f"track {track.id}: boxes[{position}] in {track.frames[position]}"
+        fact = f"{track.boxes[position].tolist()} lies wholly outside the image of {width}x{height}"
+        raise InputError(place, fact, "correct the box or remove it with its frame") from error
+    line, length = points(track.boxes, width, height, recipe)
+    return Vehicle(background(image, track.boxes, position, recipe), cut, line, length)
 
 
 def background(
@@ -100,3 +146,11 @@ def resize(image: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     import cv2
 
     return np.asarray(cv2.resize(image, side, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _are_shares(values: Iterable[object]) -> bool:
+    return all(isinstance(value, int | float) and 0 <= value <= 1 for value in values)

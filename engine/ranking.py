@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -56,8 +56,9 @@ def rank(
         rows, scores = kernels.topk(
             query_vectors, index.vectors, len(index) if top_k is None else top_k, allowed=allowed, threads=threads
         )
-    except kernels.NotANumber as error:
-        place = f"query {query_ids[error.query_row]}, track {index.track_ids[error.track_row]}"
+    except kernels.NotANumberError as error:
+        query, track = cast("tuple[int, int]", (error.query_row, error.track_row))
+        place = f"query {query_ids[query]}, track {index.track_ids[track]}"
         raise ScoreError(place, "the score is not a number", "check the bundle's precision") from error
     rankings = []
     for query_id, ranked, values in zip(query_ids, rows, scores, strict=True):

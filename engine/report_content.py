@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .errors import FrameError
 from .frames import frame_order
 from .language import read, read_query
@@ -13,12 +15,12 @@ from .sampling import choose_shots
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from .batch import Quality
     from .cityflow import Query, Track
     from .frames import FrameStore
+    from .index import TrackIndex
     from .ranking import Ranking
 
 SHOWN = 5
@@ -26,18 +28,22 @@ SHOWN = 5
 
 def build_report(
     tracks: Sequence[Track],
+    index: TrackIndex,
     queries: Sequence[Query],
     rankings: Sequence[Ranking],
     store: FrameStore,
-    rule: str,
     *,
     facts: Mapping[str, Any],
+    sentence_vectors: Mapping[str, NDArray[np.float32]],
     truth: Mapping[str, str] | None,
     quality: Quality | None,
 ) -> Report:
-    """Return the report of a ranking: each query's five best tracks, and its true track where that is lower."""
+    """Return the report of a ranking: each query's five best tracks, and its true track where that is lower.
+
+    sentence_vectors: sentence → float32 [D]; with them a card shows what each sentence adds to its score.
+    """
     sections = tuple(
-        _section(query, ranking, None if truth is None else truth[query.id])
+        _section(query, ranking, index, sentence_vectors, None if truth is None else truth[query.id])
         for query, ranking in zip(queries, rankings, strict=True)
     )
     wanted = {result.track_id for section in sections for result in section.results}
@@ -51,7 +57,7 @@ def build_report(
         ),
         metrics=() if quality is None else metric_lines(quality),
         sections=sections,
-        pictures=_pictures([track for track in tracks if track.id in wanted], store, rule),
+        pictures=_pictures([track for track in tracks if track.id in wanted], store, index.frames_per_track),
         notice=None if facts["trained"] else UNTRAINED,
     )
 
@@ -75,28 +81,39 @@ def metric_lines(quality: Quality) -> tuple[tuple[str, str], ...]:
     return tuple(lines)
 
 
-def _section(query: Query, ranking: Ranking, target: str | None) -> QuerySection:
+def _section(
+    query: Query,
+    ranking: Ranking,
+    index: TrackIndex,
+    sentence_vectors: Mapping[str, NDArray[np.float32]],
+    target: str | None,
+) -> QuerySection:
     vote = read_query(query.nl, query.nl_other_views)
     rank = None if target is None or target not in ranking.track_ids else ranking.track_ids.index(target) + 1
     places = list(range(min(SHOWN, len(ranking.track_ids))))
     if rank is not None and rank > SHOWN:
         places.append(rank - 1)
+    sentences = np.stack([sentence_vectors[sentence] for sentence in query.nl])
+    parts = index.vectors[ranking.rows[places]] @ sentences.T
     return QuerySection(
         query_id=query.id,
         sentences=query.nl,
         readings=tuple((found.colour, found.type, found.motion) for found in map(read, query.nl)),
         vote=(vote.colour, vote.type, vote.motion),
-        results=tuple(_result(ranking, place, target) for place in places),
+        results=tuple(_result(ranking, place, part, target) for place, part in zip(places, parts, strict=True)),
         truth_rank=rank,
     )
 
 
-def _result(ranking: Ranking, place: int, target: str | None) -> Result:
+def _result(ranking: Ranking, place: int, parts: NDArray[np.float32], target: str | None) -> Result:
+    terms = [(name, float(values[place])) for name, values in ranking.terms.items()]
+    if len(parts) > 1:
+        terms += [(f"sentence {number}", float(part)) for number, part in enumerate(parts, 1)]
     return Result(
         track_id=ranking.track_ids[place],
         rank=place + 1,
         score=float(ranking.scores[place]),
-        terms=tuple((name, float(values[place])) for name, values in ranking.terms.items()),
+        terms=tuple(terms),
         truth=ranking.track_ids[place] == target,
     )
 

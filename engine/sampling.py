@@ -91,9 +91,9 @@ def check_boxes(tracks: Sequence[Track], store: FrameStore) -> None:
 
 
 def _beyond(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
-    far = boxes[:, :2] + boxes[:, 2:]
+    past = boxes[:, :2] + boxes[:, 2:] - np.array(size, np.float64)
     # x + w of a box scaled up to pixels may pass the edge by a rounding, which cuts nothing off.
-    beyond: NDArray[np.bool_] = (boxes[:, :2] < -ROUNDING).any(axis=1) | (far > np.array(size) + ROUNDING).any(axis=1)
+    beyond: NDArray[np.bool_] = np.maximum(past, -boxes[:, :2]).max(axis=1) > ROUNDING
     return beyond
 
 

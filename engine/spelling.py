@@ -131,9 +131,7 @@ def _in_place(tokens: Sequence[str]) -> list[str]:
     for word in tokens:
         before = corrected[-1] if corrected else ""
         earlier = corrected[-2] if len(corrected) > 1 else ""
-        if (before, word) in _PARTED and (
-            earlier not in ("to", "and") if before == "pick" else _is_noun(before, earlier)
-        ):
+        if (before, word) in _PARTED and _is_noun(before, earlier):
             corrected[-1] += word
         elif word in _SLIP_FOR_VEHICLE and before in COLOUR_WORDS:
             corrected.append(_SLIP_FOR_VEHICLE[word])
@@ -143,8 +141,8 @@ def _in_place(tokens: Sequence[str]) -> list[str]:
 
 
 def _is_noun(first: str, before: str) -> bool:
-    """Whether "cross" of "cross over", after the word `before`, is half of a noun and not a verb."""
-    return first != "cross" or not before or before in _BEFORE_NOUN
+    """Whether `first`, after the word `before`, starts a noun in two words: "a cross over", not "to cross over"."""
+    return before != "to" and (first != "cross" or not before or before in _BEFORE_NOUN)
 
 
 def _folded(sentence: str) -> str:

@@ -67,7 +67,10 @@ def print_rank(result: RankResult) -> None:
         for place, track in enumerate(ranking.track_ids[: LISTED_TRACKS if few else SHOWN_TRACKS]):
             mark = "  <- true" if track == target else ""
             table.add_row(
-                query.nl[0] if place == 0 else "", str(place + 1), track + mark, f"{ranking.scores[place]:.4f}"
+                _printable(query.nl[0]) if place == 0 else "",
+                str(place + 1),
+                track + mark,
+                f"{ranking.scores[place]:.4f}",
             )
     console.print(table)
     if len(result.queries) > SHOWN_QUERIES:
@@ -120,7 +123,7 @@ def print_readings(sentences: Sequence[str]) -> None:
     for name in ("sentence", "colour", "type", "motion"):
         table.add_column(name)
     for record in reading_records(sentences):
-        table.add_row(*(value or "-" for value in record.values()))
+        table.add_row(*(_printable(value or "-") for value in record.values()))
     if len(sentences) > 1:
         vote = read_query(sentences)
         table.add_section()
@@ -176,6 +179,11 @@ def _describe_bundle(path: Path) -> Iterator[str]:
         size = graph.path.stat().st_size / 2**20
         yield f"graph {name}: {graph.path.name}, {graph.precision}, opset {graph.opset}, {size:.1f} MiB"
     yield f"parity with PyTorch: {bundle.manifest.get('parity', f'not recorded in {MANIFEST}')}"
+
+
+def _printable(text: str) -> str:
+    """Return text on one line without control characters, which could steer the terminal."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def _console() -> Any:  # noqa: ANN401

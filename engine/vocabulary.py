@@ -12,6 +12,7 @@ MOTIONS = ("straight", "left", "right", "stop")
 
 
 def words(text: str) -> frozenset[str]:
+    """The words of `text` as a set."""
     return frozenset(text.split())
 
 
@@ -152,6 +153,7 @@ PLACE_FILLERS = words("on into onto in at")  # "turns in the left lane" says whe
 SIDE_FILLERS = TURN_FILLERS - PLACE_FILLERS - {"around", "back"}
 # "the right lane" and "to the right of it" say where, "right behind" how near: no turn.
 PLACE_AFTER_SIDE = words("lane lanes line side most shoulder edge curb of")
+SIGNALS = words("signal signals blinker blinkers indicator")  # "turns its left signal on"
 NEAR_AFTER_RIGHT = words("after before behind next in through past by down up over across along")
 COMING_TO_A_STOP = words(
     "come comes came coming make makes made making pulls pulling rolls rolling slows slowing brakes braking grinds"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .graph import Feeds
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "float32"}
 INSTALL = {
     "cpu": "install it with pip install 'nlvr-engine[cpu]'",
     "cuda": "install it with pip install 'nlvr-engine[cuda]'",
@@ -33,7 +34,8 @@ class OrtGraph:
     """
 
     def __init__(self, file: GraphFile, *, device: str) -> None:
-        self._session = _session(str(file.path), device)
+        self._session = _session(str(file.path), device, precision=file.precision)
+        _check_interface(self._session, file)
         self.device = device
         self.block = file.block[device]
         self._output = file.output
@@ -49,7 +51,16 @@ def probe(device: str) -> None:
     _session(IDENTITY, device)
 
 
-def _session(model: str | bytes, device: str) -> Any:  # noqa: ANN401
+def _check_interface(session: Any, file: GraphFile) -> None:  # noqa: ANN401
+    """Refuse a graph that does not take and return what the manifest says. Raises BundleError."""
+    taken = {value.name: (DTYPES.get(value.type, value.type), tuple(value.shape)) for value in session.get_inputs()}
+    returned = [value.name for value in session.get_outputs()]
+    if taken != file.inputs or returned != [file.output]:
+        fact = f"takes {taken} and returns {returned}, and the manifest says {dict(file.inputs)} and {[file.output]}"
+        raise BundleError(file.path, fact, "export the bundle again with `nlvr-engine export`")
+
+
+def _session(model: str | bytes, device: str, *, precision: str = "fp32") -> Any:  # noqa: ANN401
     """Return a session that was seen to run on `device`."""
     try:
         import onnxruntime as ort
@@ -67,6 +78,9 @@ def _session(model: str | bytes, device: str) -> Any:  # noqa: ANN401
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    if device == "cpu" and precision == "fp16":
+        # Past the basic level ONNX Runtime 1.31 dies while it opens a half-precision ViT on the CPU.
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:
         session = ort.InferenceSession(model, options, providers=[provider])
     except Exception as error:  # the library raises its own types, none of them public

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from .. import kernels, preprocess
-from ..errors import InputError, ScoreError
+from ..errors import BundleError, ScoreError
 from ..frames import frame_order
 from ..index import track_digest
 from ..runtime.devices import open_graphs
@@ -38,7 +38,7 @@ class Contrastive:
     """Encodes tracks and queries with the graphs `vehicle` and `text` of a bundle.
 
     threads: blocks computed at once.  batch_size: rows in flight, by default enough to keep the threads busy.
-    Raises what the runtime raises when the device cannot run the graphs.
+    Raises BundleError for a bundle without these graphs, and what the runtime raises when the device cannot run them.
     """
 
     term: ClassVar[str] = "cosine"
@@ -46,6 +46,10 @@ class Contrastive:
     def __init__(self, bundle: Bundle, *, device: str, threads: int, batch_size: int | None) -> None:
         self._recipe = bundle.recipe
         self._tokenizer = Tokenizer.from_file(bundle.tokenizer, length=bundle.text_length)
+        lacking = sorted({"vehicle", "text"} - bundle.graphs.keys())
+        if lacking:
+            fact = f"has no graph {' and no graph '.join(lacking)}"
+            raise BundleError(bundle.path, fact, "export the bundle again with `nlvr-engine export`")
         vehicle, text = open_graphs([bundle.graphs["vehicle"], bundle.graphs["text"]], device=device)
         self.device = vehicle.device
         self._vehicle, self._text = (
@@ -127,7 +131,10 @@ class Contrastive:
         def prepare(reference: str, image: NDArray[np.uint8] | None) -> list[Feeds] | None:
             if image is None:
                 return None
-            return [self._feeds(tracks[shot.row], shot.position, image) for _, shot in by_frame[reference]]
+            return [
+                preprocess.vehicle(image, tracks[shot.row], shot.position, self._recipe).feeds()
+                for _, shot in by_frame[reference]
+            ]
 
         def rows() -> Iterator[Feeds]:
             for done, (reference, feeds) in enumerate(store.map(references, prepare), 1):
@@ -141,22 +148,6 @@ class Contrastive:
         for done, vector in enumerate(self._vehicle.run(rows()), 1):
             progress("encode tracks", done, len(shots))
             yield order[done - 1], vector
-
-    def _feeds(self, track: Track, position: int, image: NDArray[np.uint8]) -> Feeds:
-        height, width = image.shape[:2]
-        line, length = preprocess.points(track.boxes, width, height, self._recipe)
-        try:
-            crop = preprocess.crop(image, track.boxes[position], self._recipe)
-        except ValueError as error:
-            place = f"track {track.id}: boxes[{position}] in {track.frames[position]}"
-            fact = f"{track.boxes[position].tolist()} lies wholly outside the image of {width}x{height}"
-            raise InputError(place, fact, "correct the box or remove it with its frame") from error
-        return {
-            "background": preprocess.background(image, track.boxes, position, self._recipe),
-            "crop": crop,
-            "points": line,
-            "lengths": np.asarray(length, np.int64),
-        }
 
 
 def _in_flight(block: int, threads: int, batch_size: int | None) -> int:

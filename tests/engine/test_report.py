@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nlvr.engine import report as page
 from nlvr.engine.errors import OutputError
 

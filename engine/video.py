@@ -1,0 +1,102 @@
+"""One camera's video, read forward and converted only where a frame is wanted.
+
+A container's seek lands on the wrong frame often enough that a ranking built on it could not be reproduced; counting
+frames from the start always agrees with extracting them.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import FrameError, InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import cv2
+    from numpy.typing import NDArray
+
+SUFFIXES = (".avi", ".mkv", ".mp4")
+
+
+class Video:
+    """Frames of one video, counting from 1. It is opened when it is read, and again when an earlier frame is wanted.
+
+    path: the file.  size: width and height.  length: in frames, None until the end was met.
+    Raises InputError when the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
+        """threads: how many FFmpeg decodes with."""
+        import cv2
+
+        self.path = path
+        self.length: int | None = None
+        self._threads = threads
+        self._grabbed = 0
+        self._capture: cv2.VideoCapture | None = None
+        capture = self._open()
+        self.size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        capture.release()
+
+    def read(self, number: int) -> NDArray[np.uint8] | None:
+        """Return frame `number` as uint8 [H, W, 3] RGB; None past the end, or where it cannot be converted."""
+        import cv2
+
+        if self.length is not None and number > self.length:
+            return None
+        if number < self._grabbed:
+            self.close()
+        if self._capture is None:
+            self._capture, self._grabbed = self._open(), 0
+        while self._grabbed < number:
+            if not self._capture.grab():
+                self.length = self._grabbed
+                self._grabbed += 1  # past the end nothing can be retrieved, not even the last frame again
+                return None
+            self._grabbed += 1
+        found, image = self._capture.retrieve()
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8) if found else None
+
+    def close(self) -> None:
+        """Let go of the decoder; the next read opens it again."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def _open(self) -> cv2.VideoCapture:
+        import cv2
+
+        # An absolute path: FFmpeg takes what stands before a colon in a relative one for a protocol.
+        capture = cv2.VideoCapture(str(self.path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, self._threads])
+        if not capture.isOpened():
+            raise InputError(
+                self.path, "cannot be opened as a video", "replace the file or extract its frames to img1/"
+            )
+        return capture
+
+
+def find_video(camera: Path) -> Path | None:
+    """Return the video of a camera's folder: `vdo.avi`, or the only one. Raises FrameError when it holds several."""
+    if is_file(camera / "vdo.avi"):
+        return camera / "vdo.avi"
+    with suppress(OSError):
+        # Hidden files are not footage: copying from a Mac leaves a `._vdo.mp4` beside every vdo.mp4.
+        visible = (path for path in camera.iterdir() if not path.name.startswith("."))
+        videos = sorted(path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file())
+        if len(videos) > 1:
+            names = ", ".join(path.name for path in videos)
+            raise FrameError(camera, f"holds several videos ({names})", "keep one, or name the right one vdo.avi")
+        return videos[0] if videos else None
+    return None
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there; a name too long for the file system or a closed folder is no file."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nlvr.engine import Engine, FrameStore, Query, Track, TrackIndex, load_tracks, preprocess
+from nlvr.engine.errors import FrameError, InputError, ScoreError
+from nlvr.engine.runtime.onnxruntime import OrtGraph
+from nlvr.engine.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def engine(tiny):
+    with Engine(tiny, device="cpu") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def tracks(sample):
+    return load_tracks(sample / "carpark" / "tracks.json")
+
+
+def one_by_one(engine, name, rows):
+    """Run each row alone in a block of copies of itself."""
+    graph = OrtGraph(engine.bundle.graphs[name], device="cpu")
+    return np.stack(
+        [graph.run({key: np.stack([value] * graph.block) for key, value in row.items()})[0] for row in rows]
+    )
+
+
+def test_the_score_is_the_mean_cosine_over_frames_and_sentences(engine, tracks, sample):
+    recipe = engine.bundle.recipe
+    queries = [Query("a", ("A red sedan.", "A car turns left.")), Query("b", ("A white van stops.",))]
+    index = engine.encode_tracks(tracks, sample, frames_per_track="3")
+    rankings = engine.rank(index, queries)
+
+    tokenizer = Tokenizer.from_file(engine.bundle.tokenizer, length=engine.bundle.text_length)
+    with FrameStore(sample) as store:
+        for query, ranking in zip(queries, rankings, strict=True):
+            tokens = tokenizer(query.nl)
+            texts = one_by_one(
+                engine, "text", [{"ids": ids, "mask": mask} for ids, mask in zip(tokens.ids, tokens.mask, strict=True)]
+            )
+            for track in tracks:
+                middle = round((len(track.frames) - 1) / 2)
+                rows = []
+                for position in (0, middle, len(track.frames) - 1):
+                    image = store.read(track.frames[position])
+                    rows.append(preprocess.vehicle(image, track, position, recipe).feeds())
+                vehicles = one_by_one(engine, "vehicle", rows)
+                np.testing.assert_allclose(np.linalg.norm(vehicles, axis=1), 1, atol=1e-6)
+                place = ranking.track_ids.index(track.id)
+                assert ranking.scores[place] == pytest.approx(np.mean(vehicles @ texts.T), abs=2e-6)
+                assert ranking.terms["cosine"][place] == ranking.scores[place]
+
+
+def test_tracks_of_equal_content_tie_and_stand_in_order_of_id(engine, tracks, sample):
+    copies = [Track(name, tracks[0].frames, tracks[0].boxes) for name in ("z", "a", "m")]
+    ranking = engine.ask(engine.encode_tracks([*tracks, *copies], sample), "a white car")
+    group = [track for track in ranking.track_ids if track in {"z", "a", "m", tracks[0].id}]
+    assert group == sorted(group)
+    assert (
+        len({float(score) for track, score in zip(ranking.track_ids, ranking.scores, strict=True) if track in group})
+        == 1
+    )
+
+
+def test_ids_never_reach_the_vectors(engine, tracks, sample):
+    first = engine.encode_tracks(tracks, sample, frames_per_track="4")
+    renamed = [Track(f"{99 - row}", track.frames, track.boxes) for row, track in enumerate(tracks)]
+    again = engine.encode_tracks(renamed, sample, frames_per_track="4")
+    np.testing.assert_array_equal(first.vectors, again.vectors[::-1])
+
+
+def test_an_unreadable_frame_gives_way_to_another(engine, tmp_path):
+    import cv2
+
+    random = np.random.default_rng(0)
+    for number in range(1, 5):
+        cv2.imwrite(str(tmp_path / f"{number}.jpg"), random.integers(0, 255, (40, 60, 3), np.uint8))
+    boxes = np.array([[4, 4, 20, 20]] * 4, float)
+    track = Track("t", tuple(f"{number}.jpg" for number in range(1, 5)), boxes)
+    damaged = tmp_path / "4.jpg"
+    damaged.write_bytes(damaged.read_bytes()[:400])
+    with FrameStore(tmp_path) as store:
+        found = engine.encode_tracks([track], store, frames_per_track="last").vectors
+        assert store.notices.counts == {"frame truncated or unreadable": 1}
+    whole = Track("t", track.frames[:3], boxes[:3])
+    # The polyline is that of the whole track either way: the boxes are the same and so is their trajectory's extent.
+    expected = engine.encode_tracks([whole], tmp_path, frames_per_track="last").vectors
+    assert np.dot(found[0], expected[0]) == pytest.approx(1, abs=1e-3)
+    for number in range(1, 4):
+        (tmp_path / f"{number}.jpg").unlink()
+    with pytest.raises(FrameError, match="track t"):
+        engine.encode_tracks([track], tmp_path)
+
+
+def test_a_box_outside_a_smaller_image_of_its_folder_is_refused(engine, tmp_path):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "wide.jpg"), np.zeros((40, 400, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "small.jpg"), np.zeros((40, 40, 3), np.uint8))
+    track = Track("t", ("wide.jpg", "small.jpg"), np.array([[100, 0, 20, 20]] * 2, float))
+    with pytest.raises(InputError, match=r"track t: boxes\[1\] in small.jpg"):
+        engine.encode_tracks([track], tmp_path, frames_per_track="last")
+
+
+def test_a_vector_that_is_no_number_names_its_track():
+    vectors = np.ones((3, 4), np.float32)
+    vectors[1, 2] = np.nan
+    with pytest.raises(ScoreError, match="track b"):
+        TrackIndex(("a", "b", "c"), vectors, ("", "", ""), "id", "last")

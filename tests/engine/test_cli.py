@@ -1,0 +1,449 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from nlvr.engine.cli import parse_size
+
+IMAGE = (64, 96)  # height, width
+
+
+@pytest.fixture
+def gallery(tmp_path, write):
+    """Six tracks over a small tree of images, three queries, and a folder for what is written."""
+    frames = tmp_path / "frames"
+    (frames / "cam" / "img1").mkdir(parents=True)
+    random = np.random.default_rng(3)
+    tracks = {}
+    for number in range(1, 13):
+        image = random.integers(0, 255, (*IMAGE, 3), np.uint8)
+        cv2.imwrite(str(frames / "cam" / "img1" / f"{number:06d}.jpg"), image)
+    for row in range(6):
+        numbers = range(row + 1, row + 6)
+        tracks[f"t{row}"] = {
+            "frames": [f"./cam/img1/{number:06d}.jpg" for number in numbers],
+            "boxes": [[2 * row + number, row + number, 20 + row, 15 + number] for number in numbers],
+        }
+    queries = {
+        "q0": ["A red sedan turns left.", "A red car goes left.", "A maroon sedan."],
+        "q1": {"nl": ["A white van stops."], "nl_other_views": ["A white van goes straight."]},
+        "q2": ["A black pickup truck goes straight."],
+    }
+    write("tracks.json", tracks)
+    write("queries.json", queries)
+    write("truth.json", {"q0": "t3", "q1": "t0", "q2": "t5"})
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def rank(cli, gallery, tiny):
+    """Run `rank` on the gallery; options are given as rank(top_k=3), None drops one."""
+
+    def run(**options):
+        values = {
+            "tracks": gallery / "tracks.json",
+            "queries": gallery / "queries.json",
+            "frames": gallery / "frames",
+            "model": tiny,
+            "output": gallery / "out" / "ranking.json",
+        } | options
+        words = []
+        for name, value in values.items():
+            flag = f"--{name.replace('_', '-')}"
+            if value is True:
+                words.append(flag)
+            elif value is not None:
+                words += [word for item in (value if isinstance(value, list) else [value]) for word in (flag, item)]
+        return cli("rank", *words)
+
+    return run
+
+
+def refused(capsys, *words):
+    """Assert one line on stderr that holds the words, and return it."""
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("error: ")
+    assert "; " in lines[0], "an error names a remedy"
+    for word in words:
+        assert str(word) in lines[0]
+    assert "Traceback" not in captured.err
+    return lines[0]
+
+
+def submission(gallery):
+    return json.loads((gallery / "out" / "ranking.json").read_text())
+
+
+def test_rank_writes_every_track_for_every_query(rank, gallery, capsys):
+    assert rank(truth=gallery / "truth.json") == 0
+    ranked = submission(gallery)
+    assert set(ranked) == {"q0", "q1", "q2"}
+    assert all(sorted(ids) == [f"t{row}" for row in range(6)] for ids in ranked.values())
+    out = capsys.readouterr().out
+    for word in ("MRR", "MRR by chance", "R@1", "R@5", "R@10", "median rank", "t0", "random"):
+        assert word in out
+
+
+def test_top_k_is_the_head_of_the_complete_ranking(rank, gallery):
+    assert rank() == 0
+    complete = submission(gallery)
+    assert rank(top_k=2) == 0
+    assert submission(gallery) == {query: ids[:2] for query, ids in complete.items()}
+
+
+def test_rank_from_descriptions_prints_a_table_alone(rank, gallery, capsys):
+    assert rank(queries=None, output=None, query=["a red pickup", "a white van"]) == 0
+    assert "a red pickup" in capsys.readouterr().out
+    assert not any((gallery / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"batch_size": size} for size in (1, 7, 32)),
+        *({"threads": count, "decode_threads": 5 - count} for count in (1, 2, 3, 4)),
+        {"frame_cache": "0"},
+    ],
+)
+def test_speed_options_never_change_a_ranking(rank, gallery, options):
+    scores = gallery / "out" / "scores.npz"
+    assert rank(frames_per_track="all", scores=scores) == 0
+    first, expected = submission(gallery), np.load(scores)["scores"]
+    assert rank(frames_per_track="all", scores=scores, **options) == 0
+    assert submission(gallery) == first
+    np.testing.assert_array_equal(np.load(scores)["scores"], expected)
+
+
+def test_the_order_of_files_never_changes_a_ranking(rank, gallery, write):
+    scores = gallery / "out" / "scores.npz"
+    assert rank(scores=scores) == 0
+    first, expected = submission(gallery), np.load(scores)["scores"]
+    for name in ("tracks.json", "queries.json"):
+        records = json.loads((gallery / name).read_text())
+        write(name, dict(reversed(records.items())))
+    assert rank(scores=scores) == 0
+    assert submission(gallery) == first
+    np.testing.assert_array_equal(np.load(scores)["scores"], expected)
+
+
+@pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512"])
+def test_every_isa_ranks_alike(isa, rank, gallery, tiny):
+    from nlvr.engine import kernels
+
+    if isa not in kernels.isas():
+        pytest.skip(f"this CPU has no {isa}")
+    assert rank() == 0
+    expected = submission(gallery)
+    output = gallery / "out" / f"{isa}.json"
+    subprocess.run(
+        [*command(gallery, tiny), "--output", output],
+        env=os.environ | {"NLVR_ISA": isa},
+        check=True,
+        capture_output=True,
+    )
+    assert json.loads(output.read_text()) == expected
+
+
+def test_scores_keep_the_matrix_with_its_terms(rank, gallery):
+    scores = gallery / "out" / "scores.npz"
+    assert rank(scores=scores, truth=gallery / "truth.json") == 0
+    with np.load(scores) as file:
+        assert file["query_ids"].tolist() == ["q0", "q1", "q2"]
+        assert file["track_ids"].tolist() == [f"t{row}" for row in range(6)]
+        assert file["scores"].shape == (3, 6)
+        np.testing.assert_array_equal(file["term.cosine"], file["scores"])
+        for query, ids in submission(gallery).items():
+            row = file["scores"][file["query_ids"].tolist().index(query)]
+            order = sorted(range(6), key=lambda track: (-row[track], track))
+            assert ids == [f"t{track}" for track in order]
+
+
+def test_stored_vectors_serve_again_without_frames(rank, gallery, capsys):
+    vectors = gallery / "out" / "vectors.npz"
+    assert rank(vectors=vectors) == 0
+    expected = submission(gallery)
+    shutil.rmtree(gallery / "frames" / "cam")
+    capsys.readouterr()
+    assert rank(vectors=vectors, json=True) == 0
+    assert submission(gallery) == expected
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["vectors"] == "read from file"
+    assert summary["frames_decoded"] == 0
+
+
+def test_stored_vectors_that_do_not_fit_are_refused(rank, gallery, write, capsys):
+    vectors = gallery / "out" / "vectors.npz"
+    assert rank(vectors=vectors) == 0
+    capsys.readouterr()
+    assert rank(vectors=vectors, frames_per_track="last") == 2
+    refused(capsys, "vectors.npz", "frames-per-track")
+    tracks = json.loads((gallery / "tracks.json").read_text())
+    tracks["t2"]["boxes"][0][0] += 1
+    write("tracks.json", tracks)
+    assert rank(vectors=vectors) == 2
+    refused(capsys, "vectors.npz", "t2")
+
+
+def test_each_frame_is_decoded_once_for_all_its_tracks(rank, gallery, capsys):
+    assert rank(frames_per_track="all", json=True) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["frames_decoded"] == len({*range(1, 11)})
+    assert summary["tracks"], summary["queries"] == (6, 3)
+
+
+def test_report_is_written_and_shows_the_truth(rank, gallery):
+    assert rank(report=gallery / "out" / "report", truth=gallery / "truth.json") == 0
+    page = (gallery / "out" / "report" / "index.html").read_text()
+    assert "data:image/jpeg" in page
+    assert "A maroon sedan." in page
+    assert "random" in page
+
+
+def test_bare_crops_rank_like_any_other_gallery(rank, gallery, write):
+    random = np.random.default_rng(5)
+    tracks = {}
+    for row in range(4):
+        height, width = random.integers(20, 90, 2).tolist()
+        cv2.imwrite(str(gallery / "frames" / f"crop{row}.png"), random.integers(0, 255, (height, width, 3), np.uint8))
+        tracks[f"c{row}"] = {"frames": [f"crop{row}.png"], "boxes": [[0, 0, width, height]]}
+    assert rank(tracks=write("crops.json", tracks), strict=True) == 0
+    assert sorted(submission(gallery)["q0"]) == ["c0", "c1", "c2", "c3"]
+
+
+def test_missing_frames_are_warned_about_and_skipped(rank, gallery, capsys):
+    (gallery / "frames/cam/img1/000003.jpg").unlink()
+    (gallery / "frames/cam/img1/000007.jpg").write_bytes((gallery / "frames/cam/img1/000007.jpg").read_bytes()[:-200])
+    assert rank(frames_per_track="all") == 0
+    err = capsys.readouterr().err
+    assert "warning: frame missing: 1, first cam/img1/000003.jpg" in err
+    assert "warning: frame truncated or unreadable: 1, first cam/img1/000007.jpg" in err
+    (gallery / "out" / "ranking.json").unlink()
+    assert rank(frames_per_track="all", strict=True) == 2
+    refused(capsys, "--strict", "000003.jpg")
+    assert not any((gallery / "out").iterdir())
+
+
+def test_a_track_without_frames_is_refused_and_counted(rank, gallery, capsys):
+    for number in range(1, 6):
+        (gallery / f"frames/cam/img1/{number:06d}.jpg").unlink()
+    assert rank() == 2
+    refused(capsys, "1 of 6 tracks", "track t0", "cam/img1/000001.jpg")
+    assert not any((gallery / "out").iterdir())
+
+
+def change(path, value):
+    """Return a mutation of the tracks file: put `value` where `path` leads."""
+
+    def apply(tracks):
+        place = tracks
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        return tracks
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("mutation", "words"),
+    [
+        (change(["t1", "boxes", 2], [1, 2, 3]), ["t1", "boxes[2]"]),
+        (change(["t1", "boxes", 2], [1, 2, 0, 3]), ["t1", "boxes[2]", "no size"]),
+        (change(["t1", "boxes", 2], [1, 2, float("nan"), 3]), ["t1", "boxes[2]", "finite"]),
+        (change(["t1", "boxes", 2], [1, 2, "3", 3]), ["t1", "boxes[2]", "number"]),
+        (change(["t1", "boxes", 2], [500, 2, 3, 3]), ["t1", "boxes[2]", "outside", "96x64"]),
+        (change(["t1", "boxes"], [[1, 2, 3, 4]]), ["t1", "5 frames", "1 boxes"]),
+        (change(["t1", "frames", 0], "../secret.jpg"), ["t1", "frames[0]", "leaves"]),
+        (change(["t1", "frames", 0], "/etc/passwd"), ["t1", "frames[0]", "absolute"]),
+        (change(["t1"], {"frames": [], "boxes": []}), ["t1", "frames", "empty"]),
+        (change(["t1"], {"frames": ["a.jpg"]}), ["t1", "boxes", "missing"]),
+        (change(["t1"], []), ["t1", "a list"]),
+        (lambda tracks: {}, ["no tracks"]),
+        (lambda tracks: [tracks], ["a list"]),
+        (lambda tracks: '{"t1": 1, "t1": 2}', ["t1", "twice"]),
+        (lambda tracks: '{"t1": {"frames": [], "frames": []}}', ["frames", "twice"]),
+        (lambda tracks: '{"t1": ', ["not JSON", "line 1"]),
+    ],
+)
+def test_a_bad_tracks_file_is_refused(mutation, words, rank, gallery, write, capsys):
+    write("tracks.json", mutation(json.loads((gallery / "tracks.json").read_text())))
+    assert rank() == 2
+    refused(capsys, *words)
+    assert not any((gallery / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "words"),
+    [
+        ("queries", {"q0": []}, ["q0", "nl", "empty"]),
+        ("queries", {"q0": ["", "a car"]}, ["q0", "nl[0]", "says nothing"]),
+        ("queries", {"q0": ["   . "]}, ["q0", "nl[0]", "says nothing"]),
+        ("queries", {"q0": {"nl_other_views": ["a car"]}}, ["q0", "nl", "missing"]),
+        ("queries", {"q0": [7]}, ["q0", "nl[0]", "a number"]),
+        ("queries", {}, ["no queries"]),
+        ("truth", {"q0": "t3", "q1": "t0", "q2": "nobody"}, ["q2", "nobody"]),
+        ("truth", {"q0": "t3", "q1": "t0", "q2": "t5", "q9": "t1"}, ["q9"]),
+        ("truth", {"q0": "t3"}, ["q1"]),
+        ("truth", {"q0": ["t3"]}, ["q0", "a list"]),
+    ],
+)
+def test_a_bad_queries_or_truth_file_is_refused(option, content, words, rank, gallery, write, capsys):
+    assert rank(**{option: write(f"bad-{option}.json", content)}) == 2
+    refused(capsys, f"bad-{option}.json", *words)
+    assert not any((gallery / "out").iterdir())
+
+
+def test_bytes_that_are_no_text_are_refused(rank, gallery, capsys):
+    (gallery / "tracks.json").write_bytes(b'{"t\xff": 1}')
+    assert rank() == 2
+    refused(capsys, "tracks.json", "UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tracks": "nowhere.json"}, ["nowhere.json", "cannot be read"]),
+        ({"frames": "nowhere"}, ["nowhere", "folder"]),
+        ({"model": "nowhere"}, ["nowhere", "manifest.json"]),
+        ({"output": "nowhere/ranking.json"}, ["nowhere/ranking.json", "cannot be written"]),
+        ({"scores": "nowhere/scores.npz"}, ["nowhere/scores.npz", "cannot be written"]),
+        ({"device": "cuda"}, ["--device cuda", "doctor"]),
+        ({"device": "tensorrt"}, ["--device tensorrt"]),
+        ({"device": "abacus"}, ["--device", "abacus"]),
+        ({"frames_per_track": "most"}, ["--frames-per-track", "most"]),
+        ({"frames_per_track": "0"}, ["--frames-per-track", "0"]),
+        ({"frame_cache": "lots"}, ["--frame-cache", "lots"]),
+        ({"top_k": 0}, ["top-k"]),
+        ({"threads": 0}, ["threads"]),
+        ({"query": ["a car"]}, ["--query"]),
+        ({"queries": None}, ["--query"]),
+        ({"queries": None, "query": [" "]}, ["--query", "says nothing"]),
+    ],
+)
+def test_bad_options_are_refused(options, words, rank, gallery, capsys):
+    if "cuda" in options.values():
+        ort = pytest.importorskip("onnxruntime")
+        if "CUDAExecutionProvider" in ort.get_available_providers():
+            pytest.skip("this ONNX Runtime has CUDA")
+    assert rank(**options) == 2
+    refused(capsys, *words)
+    assert not any((gallery / "out").iterdir())
+
+
+def test_an_unwritable_report_is_refused_before_the_work(rank, gallery, capsys):
+    (gallery / "out" / "report").write_text("in the way")
+    assert rank(report=gallery / "out" / "report") == 2
+    refused(capsys, "report")
+    assert [path.name for path in (gallery / "out").iterdir()] == ["report"]
+
+
+def test_a_damaged_bundle_is_refused(rank, tiny, gallery, capsys):
+    copy = gallery / "bundle"
+    shutil.copytree(tiny, copy)
+    graph = next(copy.glob("*.onnx"))
+    graph.write_bytes(graph.read_bytes()[:-1] + b"x")
+    assert rank(model=copy) == 2
+    refused(capsys, graph.name, "sha256")
+
+
+def command(gallery: Path, model: Path) -> list[object]:
+    run = "import sys; from nlvr.engine.cli import main; sys.exit(main())"
+    return [
+        *(sys.executable, "-c", run, "rank", "--model", model),
+        *("--tracks", gallery / "tracks.json", "--queries", gallery / "queries.json", "--frames", gallery / "frames"),
+    ]
+
+
+def test_ctrl_c_leaves_no_half_written_file(gallery, tiny, write):
+    tracks = json.loads((gallery / "tracks.json").read_text())
+    many = {
+        f"{key}-{copy}": record | {"boxes": [[box[0] + copy / 1000, *box[1:]] for box in record["boxes"]]}
+        for copy in range(2000)
+        for key, record in tracks.items()
+    }
+    write("tracks.json", many)
+    words = [*command(gallery, tiny), "--output", gallery / "out" / "ranking.json", "--frames-per-track", "all"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    time.sleep(4)
+    assert process.poll() is None, "the job must still be running when it is interrupted"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert not any((gallery / "out").iterdir())
+
+
+def test_evaluate_counts_a_missing_target_as_rank_101(cli, write, capsys):
+    ranked = write("ranked.json", {"q0": ["t1", "t0"], "q1": ["t1"]})
+    truth = write("truth.json", {"q0": "t0", "q1": "t9"})
+    assert cli("evaluate", ranked, truth, "--json") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["mrr"] == pytest.approx((1 / 2 + 1 / 101) / 2)
+    assert record["missing_targets"] == 1
+
+
+def test_read_prints_a_record_a_sentence(cli, capsys):
+    assert cli("read", "A dark red SUV turns left.", "A vehicle.", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"sentence": "A dark red SUV turns left.", "colour": "red", "type": "suv", "motion": "left"},
+        {"sentence": "A vehicle.", "colour": None, "type": None, "motion": None},
+    ]
+
+
+def test_inspect_speaks_of_bundles_tracks_and_queries(cli, gallery, tiny, capsys):
+    for path, word in (
+        (tiny, "embedding id"),
+        (gallery / "tracks.json", "6 tracks"),
+        (gallery / "queries.json", "3 queries"),
+    ):
+        assert cli("inspect", path) == 0
+        assert word in capsys.readouterr().out
+
+
+def test_help_names_every_verb(cli, capsys):
+    assert cli("--help") == 0
+    out = capsys.readouterr().out
+    for verb in ("rank", "evaluate", "read", "inspect", "doctor", "train", "export"):
+        assert f"\n  {verb} " in out
+
+
+def test_a_verb_whose_extra_is_missing_says_what_brings_it(cli, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith(("nlvr.training.", "nlvr.export."))]:
+        if name not in {"nlvr.training.cli", "nlvr.export.cli"}:
+            monkeypatch.delitem(sys.modules, name)
+    assert cli("train", "--config", "tiny", "--epochs", 0, "--output", tmp_path / "run") == 2
+    assert "pip install 'nlvr-engine[train]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("4096", 4096), ("512MiB", 512 * 2**20), ("1.5GiB", 3 * 2**29), ("2GB", 2 * 10**9), ("3 KiB", 3072)],
+)
+def test_parse_size(text, size):
+    assert parse_size(text) == size
+
+
+def test_importing_the_engine_needs_neither_torch_nor_onnxruntime():
+    program = """
+import sys
+sys.modules["torch"] = sys.modules["onnxruntime"] = None
+import nlvr.engine
+for name in nlvr.engine.__all__:
+    getattr(nlvr.engine, name)
+assert "cv2" not in sys.modules and "tokenizers" not in sys.modules and "typer" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
