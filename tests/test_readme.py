@@ -1,0 +1,55 @@
+"""The README's examples run as they stand."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+README = (REPOSITORY / "README.md").read_text()
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A folder that looks like the repository to a relative path, and may be written into."""
+    for name in ("checkpoints", "engine"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def commands(verb):
+    """Return the README's console commands of one verb, their continued lines joined."""
+    text = "\n".join(re.findall(r"```console\n(.*?)```", README, re.DOTALL)).replace("\\\n", " ")
+    return re.findall(rf"^\$ (nlvr-engine {verb} .*)$", text, re.MULTILINE)
+
+
+def test_the_rank_commands_run(checkout, cli, capsys):
+    files, question = commands("rank")
+    assert cli(*shlex.split(files)[1:]) == 0
+    assert len(json.loads((checkout / "ranking.json").read_text())) == 4
+    assert (checkout / "report" / "index.html").is_file()
+    assert cli(*shlex.split(question)[1:]) == 0
+    assert "a red pickup turning left" in capsys.readouterr().out
+
+
+def test_the_python_example_runs(checkout):
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 3
+
+
+def test_the_options_of_train_and_export_are_real(cli, capsys):
+    for verb in ("train", "export"):
+        (command,) = commands(verb)
+        assert cli(verb, "--help") == 0
+        known = capsys.readouterr().out
+        for word in shlex.split(command):
+            if word.startswith("--"):
+                assert f"{word} " in known
