@@ -62,7 +62,7 @@ def build_report(
     )
 
 
-UNTRAINED = "This model's weights are random: it was never trained, and its order means nothing."
+UNTRAINED = "This model was never trained: weights of it are random, and its order means nothing."
 
 
 def metric_lines(quality: Quality) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .bundle import MANIFEST, open_bundle
+from .bundle import open_bundle
 from .cityflow import load_queries, load_submission, load_tracks, load_truth
 from .errors import InputError
 from .language import read, read_query
@@ -166,7 +166,7 @@ def describe(path: Path) -> Iterator[str]:
 
 def _describe_bundle(path: Path) -> Iterator[str]:
     bundle = open_bundle(path)
-    yield f"{path}: system {bundle.system}, {'trained' if bundle.trained else 'weights random, never trained'}"
+    yield f"{path}: system {bundle.system}, {'trained' if bundle.trained else 'never trained'}"
     yield f"embedding id: {bundle.embedding_id}"
     yield f"vector: {bundle.dims} float32, " + ", ".join(f"{name} {a}:{b}" for name, (a, b) in bundle.vector.items())
     recipe = bundle.recipe
@@ -178,7 +178,15 @@ def _describe_bundle(path: Path) -> Iterator[str]:
     for name, graph in bundle.graphs.items():
         size = graph.path.stat().st_size / 2**20
         yield f"graph {name}: {graph.path.name}, {graph.precision}, opset {graph.opset}, {size:.1f} MiB"
-    yield f"parity with PyTorch: {bundle.manifest.get('parity', f'not recorded in {MANIFEST}')}"
+    parity = bundle.manifest.get("parity")
+    if parity:
+        batches = parity["batches"].values()
+        cosine = min(min(figures["vehicle_cosine"], figures["text_cosine"]) for figures in batches)
+        overlap = min(figures["overlap"] for figures in batches)
+        yield (
+            f"parity with PyTorch on {parity['tracks']} tracks and {parity['sentences']} sentences, at batch "
+            f"{', '.join(parity['batches'])}: cosine at least {cosine}, top-10 overlap at least {overlap}"
+        )
 
 
 def _printable(text: str) -> str:

@@ -138,20 +138,19 @@ def load_config(source: str | Path, *, overrides: Sequence[str] = ()) -> Contras
         raise InputError(path, f"cannot be read ({error.strerror})", remedy) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(path, f"is not TOML ({error})", "mend the file") from error
+    for name, table in tables.items():
+        if name not in _SECTIONS or not isinstance(table, dict):
+            raise _refusal(path, name, "no section of this name", f"the sections are {', '.join(_SECTIONS)}")
     for override in overrides:
         _override(tables, override)
     return _config(tables, path)
 
 
 def _config(tables: Mapping[str, Any], path: Path) -> ContrastiveConfig:
-    sections = get_type_hints(ContrastiveConfig)
-    for name, table in tables.items():
-        if name not in sections or not isinstance(table, dict):
-            raise _refusal(path, name, "no section of this name", f"the sections are {', '.join(sections)}")
     for section, key in _REQUIRED:
         if key not in tables.get(section, {}):
             raise _refusal(path, f"{section}.{key}", "absent", "give a value, as the presets do")
-    built = {name: _section(kind, name, tables.get(name, {}), path) for name, kind in sections.items()}
+    built = {name: _section(kind, name, tables.get(name, {}), path) for name, kind in _SECTIONS.items()}
     config = ContrastiveConfig(**built)
     _check_together(config, path)
     return config
@@ -216,7 +215,7 @@ def _check_together(config: ContrastiveConfig, path: Path) -> None:
 def _override(tables: dict[str, Any], override: str) -> None:
     name, equals, text = override.partition("=")
     section, dot, key = name.strip().partition(".")
-    if not (equals and dot):
+    if not (equals and dot and section in _SECTIONS):
         raise InputError(override, "is no setting", "write section.key=value, e.g. loss.kind=triplet")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
@@ -229,10 +228,13 @@ def _toml_value(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml_value(item) for item in value)}]"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False).replace(
+            "\x7f", "\\u007f"
+        )  # the one that TOML escapes and JSON not
     return repr(value).lower() if isinstance(value, bool) else repr(value)
 
 
+_SECTIONS = get_type_hints(ContrastiveConfig)
 _TYPES: dict[object, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text in quotes"}
 _POSITIVE: tuple[Callable[[Any], bool], str] = (lambda value: value > 0, "above zero")
 _NOT_NEGATIVE: tuple[Callable[[Any], bool], str] = (lambda value: value >= 0, "zero or more")

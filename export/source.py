@@ -1,0 +1,53 @@
+"""What a system hands over to be exported. The rest of the package knows no system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from nlvr.engine.preprocess import Recipe
+
+Precision = Literal["fp32", "fp16"]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSource:
+    """One graph.
+
+    reference: the module as it was trained, float32, in evaluation mode; what the graph is measured against.
+    module: the module that is exported, in the precision of the bundle.
+    inputs: name → an example of two rows, in the order `module` takes them; axis 0 is the batch. Each is a tensor of
+        its own: of one tensor given twice the exporter makes one input.
+    block: device → rows of a run.
+    """
+
+    reference: nn.Module
+    module: nn.Module
+    inputs: Mapping[str, Tensor]
+    block: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSource:
+    """A checkpoint as the parts of a bundle.
+
+    trained: whether its weights took at least one step.  settings: the model's, for the manifest.
+    tokenizer: the file.  vector: slice name → (start, stop).
+    """
+
+    system: str
+    name: str
+    trained: bool
+    settings: Mapping[str, Any]
+    precision: Precision
+    recipe: Recipe
+    tokenizer: Path
+    text_length: int
+    vector: Mapping[str, tuple[int, int]]
+    graphs: Mapping[str, GraphSource]
