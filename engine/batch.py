@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import io
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .cityflow import Query, load_queries, load_tracks, load_truth, query_from_text, write_submission
+from .cityflow import load_queries, load_tracks, load_truth, query_from_text, write_submission
 from .engine import Engine
 from .errors import InputError, OutputError, StrictError
 from .frames import FrameStore
 from .index import TrackIndex
 from .metrics import Metrics, chance_mrr, expected_metrics, ranking_metrics, target_ranks
 from .notices import Notices
-from .output import check_writable, write_whole
+from .output import check_folder, check_writable, write_whole
 from .ranking import Ranking, score_matrix
 from .report import write_report
 from .report_content import build_report
@@ -25,9 +25,8 @@ from .report_content import build_report
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
-    from .cityflow import Track
+    from .cityflow import Query, Track
+    from .report import Report
     from .systems import Progress
 
 
@@ -61,9 +60,9 @@ class RankJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """metrics: of the lists as written.  ties: their expected values with ties broken at random, where there are ties.
+    """metrics: of the lists as written.  chance_mrr: the MRR expected of lists in random order.
 
-    chance_mrr: the MRR expected of a random order.
+    ties: the expected metrics with ties broken at random, where complete lists have ties at their targets.
     """
 
     metrics: Metrics
@@ -85,20 +84,16 @@ class RankResult:
     warnings: Mapping[str, int]
     warning_lines: Sequence[str]
     seconds: Mapping[str, float]
-    written: Mapping[str, Path] = field(default_factory=dict)
+    written: Mapping[str, Path]
 
 
 def run(job: RankJob, *, progress: Progress) -> RankResult:
-    """Do a job. Every result is written whole, and only after all of the ranking is done.
+    """Do a job. Every result is written whole, after all of the work is done, and the submission last.
 
     Raises what reading, encoding and writing raise, all NlvrErrors, and StrictError where `strict` meets warnings.
     """
+    _check_paths(job)
     tracks, queries, truth = _load(job)
-    for path in (job.output, job.scores, job.vectors):
-        if path is not None:
-            check_writable(path)
-    if job.report is not None and job.report.exists() and not job.report.is_dir():
-        raise OutputError(job.report, "is no folder", "name a folder for the report")
     notices, clock = Notices(), _Clock()
     with Engine(job.model, device=job.device, threads=job.threads, batch_size=job.batch_size) as engine:
         clock.lap("open")
@@ -109,11 +104,12 @@ def run(job: RankJob, *, progress: Progress) -> RankResult:
             rule = engine.frames_per_track(job.frames_per_track)
             index, stored = _encode(job, engine, tracks, store, rule=rule, progress=progress)
             clock.lap("encode tracks")
-            rankings = engine.rank(index, queries, top_k=job.top_k, notices=notices, progress=progress)
+            encoded = engine.encode_queries(queries, notices=notices, progress=progress)
+            # A matrix of scores is complete, so it needs every track ranked.
+            listed = None if job.scores else job.top_k
+            rankings = engine.rank(index, encoded, top_k=listed, progress=progress)
+            complete, rankings = rankings, [ranking.head(job.top_k or len(tracks)) for ranking in rankings]
             clock.lap("rank")
-            if job.strict and notices.counts:
-                raise StrictError(notices.lines())
-            written = _write(job, index, rankings, stored=stored)
             quality = None if truth is None else _quality(rankings, truth, len(tracks))
             facts = {
                 "model": str(job.model),
@@ -125,33 +121,51 @@ def run(job: RankJob, *, progress: Progress) -> RankResult:
                 "frames_per_track": rule,
                 "vectors": "read from file" if stored else "encoded",
             }
+            report = None
             if job.report is not None:
                 report = build_report(
                     tracks,
                     index,
                     queries,
+                    encoded,
                     rankings,
-                    store,
+                    store=store,
                     facts=facts,
-                    sentence_vectors=_sentence_vectors(engine, queries),
                     truth=truth,
                     quality=quality,
                 )
-                written["report"] = write_report(report, job.report)
                 clock.lap("report")
-            return RankResult(
-                engine=facts,
-                queries=queries,
-                rankings=rankings,
-                truth=truth,
-                quality=quality,
-                tracks=len(tracks),
-                frames_decoded=store.decoded,
-                warnings=notices.counts,
-                warning_lines=notices.lines(),
-                seconds=clock.laps,
-                written=written,
-            )
+        if job.strict and notices.counts:
+            raise StrictError(notices.lines())
+        return RankResult(
+            engine=facts,
+            queries=queries,
+            rankings=rankings,
+            truth=truth,
+            quality=quality,
+            tracks=len(tracks),
+            frames_decoded=store.decoded,
+            warnings=notices.counts,
+            warning_lines=notices.lines(),
+            seconds=clock.laps,
+            written=_write(job, None if stored else index, complete, rankings, report),
+        )
+
+
+def _check_paths(job: RankJob) -> None:
+    """Refuse results that cannot be written, or would take the place of an input or of each other."""
+    results = [path for path in (job.output, job.scores, job.vectors) if path is not None]
+    for path in results:
+        check_writable(path)
+    if job.report is not None:
+        check_folder(job.report)
+        results.append(job.report / "index.html")
+    taken = {path.resolve() for path in (job.tracks, job.queries, job.truth) if path is not None}
+    for path in results:
+        if path.resolve() in taken:
+            raise OutputError(path, "is named for something else too", "give every file its own place")
+        if path.is_file() or not path.exists():  # a pipe or a device may take several results
+            taken.add(path.resolve())
 
 
 def _load(job: RankJob) -> tuple[list[Track], list[Query], dict[str, str] | None]:
@@ -174,65 +188,67 @@ def _encode(
     job: RankJob, engine: Engine, tracks: Sequence[Track], store: FrameStore, *, rule: str, progress: Progress
 ) -> tuple[TrackIndex, bool]:
     """Return the gallery's index, and whether it was read from the vectors file."""
-    if job.vectors is not None and job.vectors.exists():
-        index = TrackIndex.load(job.vectors)
-        index.check_fits(job.vectors, tracks, embedding_id=engine.bundle.embedding_id, frames_per_track=rule)
-        return index, True
-    return engine.encode_tracks(tracks, store, frames_per_track=rule, progress=progress), False
+    if job.vectors is None or not job.vectors.exists():
+        return engine.encode_tracks(tracks, store, frames_per_track=rule, progress=progress), False
+    index = TrackIndex.load(job.vectors)
+    index.check_fits(job.vectors, tracks, embedding_id=engine.bundle.embedding_id, frames_per_track=rule)
+    for kind, place in index.warnings:
+        store.notices.add(kind, place)
+    return index, True
 
 
-def _write(job: RankJob, index: TrackIndex, rankings: Sequence[Ranking], *, stored: bool) -> dict[str, Path]:
+def _write(
+    job: RankJob,
+    index: TrackIndex | None,
+    complete: Sequence[Ranking],
+    rankings: Sequence[Ranking],
+    report: Report | None,
+) -> dict[str, Path]:
+    """Write what was asked for, the submission last: where it stands, everything does. Returns what → path."""
     written = {}
-    if job.vectors is not None and not stored:
+    if job.vectors is not None and index is not None:
         index.save(job.vectors)
         written["vectors"] = job.vectors
     if job.scores is not None:
-        _save_scores(job.scores, index, rankings)
+        _save_scores(job.scores, complete)
         written["scores"] = job.scores
+    if job.report is not None and report is not None:
+        written["report"] = write_report(report, job.report)
     if job.output is not None:
         write_submission(job.output, {ranking.query_id: ranking.track_ids for ranking in rankings})
         written["output"] = job.output
     return written
 
 
-def _save_scores(path: Path, index: TrackIndex, rankings: Sequence[Ranking]) -> None:
+def _save_scores(path: Path, rankings: Sequence[Ranking]) -> None:
     """Write query_ids [Q], track_ids [N], scores float32 [Q, N] and each term as `term.<name>` float32 [Q, N]."""
+    track_ids = sorted(rankings[0].track_ids)
     terms = {
-        f"term.{name}": score_matrix([(ranking.rows, ranking.terms[name]) for ranking in rankings], len(index))
+        f"term.{name}": score_matrix([(ranking.rows, ranking.terms[name]) for ranking in rankings], len(track_ids))
         for name in rankings[0].terms
     }
     buffer = io.BytesIO()
     np.savez(
         buffer,
         query_ids=np.array([ranking.query_id for ranking in rankings], np.str_),
-        track_ids=np.array(index.track_ids, np.str_),
-        scores=score_matrix([(ranking.rows, ranking.scores) for ranking in rankings], len(index)),
+        track_ids=np.array(track_ids, np.str_),
+        scores=score_matrix([(ranking.rows, ranking.scores) for ranking in rankings], len(track_ids)),
         **cast("Any", terms),
     )
     write_whole(path, buffer.getvalue())
 
 
-def _sentence_vectors(engine: Engine, queries: Sequence[Query]) -> dict[str, NDArray[np.float32]]:
-    """Return each sentence's own vector, float32 [D]; a query's is their mean, so its score is the mean of theirs."""
-    sentences = sorted({sentence for query in queries for sentence in query.nl})
-    vectors = engine.encode_queries([Query(id=sentence, nl=(sentence,)) for sentence in sentences])
-    return dict(zip(sentences, vectors, strict=True))
-
-
 def _quality(rankings: Sequence[Ranking], truth: Mapping[str, str], tracks: int) -> Quality:
     lists = {ranking.query_id: ranking.track_ids for ranking in rankings}
-    better, tied = [], []
-    for ranking in rankings:
-        target = truth[ranking.query_id]
-        if target in ranking.track_ids:
-            score = ranking.scores[ranking.track_ids.index(target)]
-            better.append(int((ranking.scores > score).sum()))
-            tied.append(int((ranking.scores == score).sum()))
-    complete = len(better) == len(rankings)
+    listed = len(rankings[0].track_ids)
+    ties = None
+    if listed == tracks:
+        targets = [ranking.scores[ranking.track_ids.index(truth[ranking.query_id])] for ranking in rankings]
+        better = [int((ranking.scores > score).sum()) for ranking, score in zip(rankings, targets, strict=True)]
+        tied = [int((ranking.scores == score).sum()) for ranking, score in zip(rankings, targets, strict=True)]
+        ties = expected_metrics(better, tied) if max(tied) > 1 else None
     return Quality(
-        metrics=ranking_metrics(target_ranks(lists, truth)),
-        chance_mrr=chance_mrr(tracks),
-        ties=expected_metrics(better, tied) if complete and max(tied) > 1 else None,
+        metrics=ranking_metrics(target_ranks(lists, truth)), chance_mrr=chance_mrr(tracks, listed=listed), ties=ties
     )
 
 

@@ -29,7 +29,7 @@ REMEDY = "export the bundle again with `nlvr-engine export`"
 class GraphFile:
     """One graph: its file, and what it takes and returns.
 
-    inputs: name → (dtype, dims), a dim being a number or a name.  output: the one output's name.
+    inputs: name → (dtype, dims), a dim being a number or a name.  output: the one output's name; float32 [batch, dims].
     block: device → rows of a run; a graph is only ever run with that many, padded where fewer are left.
     """
 
@@ -38,6 +38,7 @@ class GraphFile:
     opset: int
     inputs: Mapping[str, tuple[str, tuple[int | str, ...]]]
     output: str
+    dims: int
     block: Mapping[str, int]
 
 
@@ -156,11 +157,19 @@ def _graph(reader: _Reader, path: Path, name: str) -> GraphFile:
             for key in inputs
         },
         output=outputs[0],
+        dims=_dims(reader, f"{place}.outputs.{outputs[0]}"),
         block={
             device: reader.count(f"{place}.block.{device}")
             for device in {"cpu": 0, "cuda": 0, **reader.record(f"{place}.block")}
         },
     )
+
+
+def _dims(reader: _Reader, place: str) -> int:
+    dims = reader.field(f"{place}.dims", list)
+    if reader.field(f"{place}.dtype", str) != "float32" or len(dims) != 2 or type(dims[1]) is not int:
+        raise BundleError(reader.place, f"{place} is no float32 [batch, number]", REMEDY)
+    return dims[1]
 
 
 def _checked(path: Path, reader: _Reader, place: str) -> Path:

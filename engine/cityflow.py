@@ -29,6 +29,7 @@ class Track:
 
     frames: T references below the frames' root.  boxes: float64 [T, 4], x, y, w, h in pixels, one a frame.
     nl, nl_other_views: descriptions of this view and of the same vehicle elsewhere, where the file has them.
+    Raises InputError for frames and boxes that do not go together, FrameError for a reference that leaves the root.
     """
 
     id: str
@@ -37,14 +38,33 @@ class Track:
     nl: tuple[str, ...] = ()
     nl_other_views: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        place = f"track {self.id}"
+        if not isinstance(self.boxes, np.ndarray) or self.boxes.shape != (len(self.frames), 4) or not self.frames:
+            shape = getattr(self.boxes, "shape", type(self.boxes).__name__)
+            fact = f"has {len(self.frames)} frames and boxes of {shape}"
+            raise InputError(place, fact, "give at least one frame, and boxes as float64 [frames, 4]")
+        if self.boxes.dtype != np.float64 or not (np.isfinite(self.boxes).all() and (self.boxes[:, 2:] > 0).all()):
+            raise InputError(place, "holds a box that is no float64, not finite or of no size", "correct the boxes")
+        for row, reference in enumerate(self.frames):
+            frame_reference(place, row, reference)
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Sentences that describe one vehicle. `nl_other_views` hold for its colour and type, not for motion or place."""
+    """Sentences that describe one vehicle. `nl_other_views` hold for its colour and type, not for motion or place.
+
+    Raises InputError for a query without a sentence.
+    """
 
     id: str
     nl: tuple[str, ...]
     nl_other_views: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        place = f"query {self.id}"
+        if not self.nl:
+            raise InputError(place, "nl is empty", "a query has at least one sentence")
 
 
 def load_tracks(path: str | Path) -> list[Track]:
@@ -103,8 +123,7 @@ def load_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
         if not isinstance(ids, list) or not all(isinstance(track, str) for track in ids):
             raise InputError(place, "is not a list of track ids", "a submission maps query id to such a list")
         if len(set(ids)) != len(ids):
-            twice = next(track for place, track in enumerate(ids) if track in ids[:place])
-            raise InputError(place, f"names track {_one_line(twice)} twice", "a ranking names each track once")
+            raise InputError(place, f"names track {_one_line(_repeated(ids))} twice", "a ranking names each track once")
         submission[query] = tuple(ids)
     return submission
 
@@ -128,8 +147,7 @@ def _read_object(path: str | Path) -> dict[str, Any]:
     def record_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         record = dict(pairs)
         if len(record) != len(pairs):
-            keys = [key for key, _ in pairs]
-            twice.append((next(key for place, key in enumerate(keys) if key in keys[:place]), record))
+            twice.append((_repeated(key for key, _ in pairs), record))
         return record
 
     try:
@@ -155,6 +173,17 @@ def _read_object(path: str | Path) -> dict[str, Any]:
         if key != _one_line(key):
             raise InputError(path, f"id {key!r} holds a control character or half a character", "correct the id")
     return value
+
+
+def _repeated(items: Iterable[str]) -> str:
+    """Return the first item that was there before."""
+    seen: set[str] = set()
+    for item in items:
+        if item in seen:
+            return item
+        seen.add(item)
+    message = "no item repeats"
+    raise ValueError(message)
 
 
 def _one_line(text: str) -> str:
@@ -192,14 +221,11 @@ def _query(path: str | Path, key: str, record: Any) -> Query:  # noqa: ANN401
         record = {"nl": record}
     if not isinstance(record, dict):
         raise InputError(place, f"is {_kind(record)}", "wanted a list of sentences or an object with nl")
-    query = Query(
-        id=key,
-        nl=_sentences(place, "nl", record.get("nl")),
-        nl_other_views=_sentences(place, "nl_other_views", record.get("nl_other_views", [])),
-    )
-    if not query.nl:
+    sentences = _sentences(place, "nl", record.get("nl"))
+    if not sentences:
         raise InputError(place, "nl is empty", "a query has at least one sentence")
-    return query
+    others = _sentences(place, "nl_other_views", record.get("nl_other_views", []))
+    return Query(id=key, nl=sentences, nl_other_views=others)
 
 
 def query_from_text(text: str, *, place: str = "--query") -> Query:

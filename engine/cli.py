@@ -14,6 +14,7 @@ import typer
 
 from .errors import InputError, NlvrError
 
+INTERRUPTED = 130
 app = typer.Typer(
     help="Find vehicles in a camera network by an English description.",
     no_args_is_help=True,
@@ -171,7 +172,8 @@ def doctor(
         _print_json([{"name": item.name, "state": item.state, "remedy": item.remedy} for item in findings])
     else:
         for item in findings:
-            typer.echo(f"{'ok ' if item.remedy is None else 'BAD'}  {item.name:<22} {item.state}")
+            mark = "BAD" if item.remedy is not None else "ok " if item.works else "-- "
+            typer.echo(f"{mark}  {item.name:<22} {item.state}")
             if item.remedy is not None:
                 typer.echo(f"     {'':<22} -> {item.remedy}")
     if any(item.remedy is not None for item in findings):
@@ -185,11 +187,14 @@ def parse_size(text: str) -> int:
         units |= {letter: 1024**power, f"{letter}iB": 1024**power, f"{letter}B": 1000**power}
     digits = text.strip().rstrip("KMGTiB ")
     unit = text.strip()[len(digits) :].strip()
+    option = "--frame-cache"
     try:
-        return int(float(digits) * units[unit])
+        size = int(float(digits) * units[unit])
     except (ValueError, KeyError, OverflowError) as error:
-        option = "--frame-cache"
         raise InputError(option, f"{text!r} is no size", "give one such as 512MiB or 2GiB") from error
+    if size < 0:
+        raise InputError(option, f"is {text}", "give 0 or more")
+    return size
 
 
 def main() -> int:
@@ -197,19 +202,20 @@ def main() -> int:
     # What a damaged file is worth saying is said once, by the counted warnings.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-    extra = _plug_in()
+    extras = _plug_in()
     try:
         status = app(standalone_mode=False)
     except NlvrError as error:
         return _fail(str(error), error.exit_status)
     except ModuleNotFoundError as error:
-        verb = next((word for word in sys.argv[1:] if word in extra), None)
+        verb = next((word for word in sys.argv[1:] if word in extras), None)
         if verb is None:
             raise
-        return _fail(f"{verb}: {error.name} is not installed; pip install 'nlvr-engine[{extra[verb]}]' brings it", 2)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; nothing half-written was left", 130)
-    except BrokenPipeError:
+        return _fail(f"{verb}: {error.name} is not installed; pip install 'nlvr-engine[{extras[verb]}]' brings it", 2)
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        # The reader of a pipe had enough; what the interpreter still flushes at exit goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -217,6 +223,8 @@ def main() -> int:
         if show is None:
             raise
         return _fail(f"{show()}; see `nlvr-engine --help`".replace(".;", ";"), 2)
+    if status == INTERRUPTED:
+        return _fail("interrupted; nothing half-written was left", INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import kernels
 from .bundle import open_bundle
 from .errors import DeviceUnavailableError, NlvrError
-from .runtime.devices import open_graphs, usable_cpus
+from .runtime.devices import check_device, open_graphs, usable_cpus
 from .runtime.onnxruntime import PROVIDERS, probe
 
 if TYPE_CHECKING:
@@ -22,20 +22,28 @@ OPTIONAL = ("torch", "onnx", "open_clip_torch", "transformers", "tensorrt")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at and how it stands; remedy is None where nothing needs mending."""
+    """What was looked at and how it stands.
+
+    remedy: what mends it, None where nothing must be.  works: False for what is not there and was not asked for.
+    """
 
     name: str
     state: str
     remedy: str | None = None
+    works: bool = True
 
 
 def examine(*, device: str, model: Path | None) -> list[Finding]:
-    """Return the findings. A remedy stands beside everything that is asked for and cannot run."""
+    """Return the findings. A remedy stands beside everything that is asked for and cannot run.
+
+    Raises InputError for a name that is no device.
+    """
+    check_device(device)
     findings = [
         Finding("nlvr-engine", _version("nlvr-engine") or "not installed"),
         Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         Finding("cpus", f"{usable_cpus()} usable"),
-        Finding("kernels", f"{kernels.isa()} runs, of {', '.join(kernels.isas())}; {kernels.pool_size()} threads"),
+        _kernels(),
     ]
     for package in NEEDED:
         found = _version(package)
@@ -43,9 +51,16 @@ def examine(*, device: str, model: Path | None) -> list[Finding]:
     findings += [Finding(package, found) for package in OPTIONAL if (found := _version(package))]
     findings.append(_onnxruntime())
     working = {name: _probe(name) for name in PROVIDERS}
-    findings += [Finding(f"device {name}", why or "runs") for name, why in working.items()]
+    findings += [Finding(f"device {name}", why or "runs", works=why is None) for name, why in working.items()]
     findings.append(_asked(device, model, working))
     return findings
+
+
+def _kernels() -> Finding:
+    try:
+        return Finding("kernels", f"{kernels.isa()} runs, of {', '.join(kernels.isas())}")
+    except kernels.IsaUnavailableError as error:
+        return Finding("kernels", str(error), "unset NLVR_ISA to take the best there is")
 
 
 def _onnxruntime() -> Finding:
@@ -62,7 +77,7 @@ def _probe(device: str) -> str | None:
     try:
         probe(device)
     except DeviceUnavailableError as error:
-        return str(error)
+        return str(error).removeprefix(f"--device {device}: ").partition(" (`nlvr-engine doctor`")[0]
     return None
 
 

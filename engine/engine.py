@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from . import kernels
 from .bundle import open_bundle
 from .cityflow import query_from_text
-from .errors import InputError, VectorsMismatchError
+from .errors import InputError, KernelsUnavailableError, VectorsMismatchError
 from .frames import FrameStore
-from .index import TrackIndex, track_digest
+from .index import QueryVectors, TrackIndex, track_digest
 from .notices import Notices
 from .ranking import Ranking, rank
 from .runtime.devices import usable_cpus
@@ -31,13 +32,21 @@ class Engine:
 
     device: `auto`, `cpu`, `cuda` or `tensorrt`; one that is named is used or refused.  threads: graph runs and ranking
     tasks at once, by default the CPUs this process may use.  batch_size: rows in flight; it changes speed alone.
-    Raises BundleError, DeviceUnavailableError.
+    Raises BundleError, DeviceUnavailableError, KernelsUnavailableError, InputError.
     """
 
     def __init__(
         self, path: str | Path, *, device: str = "auto", threads: int | None = None, batch_size: int | None = None
     ) -> None:
+        for option, value in (("threads", threads), ("batch_size", batch_size)):
+            if value is not None and value < 1:
+                raise InputError(option, f"is {value}", "give a number above 0")
         self.bundle = open_bundle(path)
+        try:
+            kernels.isa()
+        except kernels.IsaUnavailableError as error:
+            variable = "NLVR_ISA"
+            raise KernelsUnavailableError(variable, str(error), "unset it to take the best there is") from error
         self.threads = usable_cpus() if threads is None else threads
         self._system = open_system(self.bundle, device=device, threads=self.threads, batch_size=batch_size)
 
@@ -91,28 +100,32 @@ class Engine:
             digests=tuple(track_digest(track) for track in ordered),
             embedding_id=self.bundle.embedding_id,
             frames_per_track=rule,
+            warnings=frames.notices.records,
         )
 
     def encode_queries(
         self, queries: Sequence[Query], *, notices: Notices | None = None, progress: Progress | None = None
-    ) -> NDArray[np.float32]:
-        """Return float32 [Q, D], one vector a query; sentences cut short are counted. Raises ScoreError."""
+    ) -> QueryVectors:
+        """Encode queries, so that they can be ranked more than once; sentences cut short are counted.
+
+        Raises ScoreError naming a query whose vector is not finite.
+        """
         return self._system.encode_queries(queries, notices=notices or Notices(), progress=progress or _silent)
 
     def rank(
         self,
         index: TrackIndex,
-        queries: Sequence[Query],
+        queries: Sequence[Query] | QueryVectors,
         *,
         top_k: int | None = None,
         allowed: NDArray[np.bool_] | None = None,
-        notices: Notices | None = None,
         progress: Progress | None = None,
     ) -> list[Ranking]:
         """Rank the gallery for each query, best first.
 
         top_k: how many tracks, all by default.  allowed: bool [N], the tracks that may be ranked, all by default.
-        Raises VectorsMismatchError when another bundle made the index, ScoreError.
+        Raises VectorsMismatchError when another bundle made the index, InputError for `allowed` of another length,
+        ScoreError.
         """
         place = "index"
         if index.embedding_id != self.bundle.embedding_id:
@@ -121,15 +134,18 @@ class Engine:
         if index.vectors.shape[1] != self.bundle.dims:
             fact = f"holds vectors of {index.vectors.shape[1]} numbers, and the bundle's have {self.bundle.dims}"
             raise VectorsMismatchError(place, fact, "encode the tracks with this bundle")
-        vectors = self.encode_queries(queries, notices=notices, progress=progress)
+        if not queries:
+            return []
+        if not isinstance(queries, QueryVectors):
+            queries = self.encode_queries(queries, progress=progress)
         return rank(
             index,
-            [query.id for query in queries],
-            vectors,
+            queries,
             term=self._system.term,
             top_k=top_k,
             allowed=allowed,
             threads=self.threads,
+            progress=progress or _silent,
         )
 
     def ask(

@@ -69,6 +69,12 @@ class DeviceUnavailableError(NlvrError):
         super().__init__(f"--device {wanted}", fact, f"{remedy} (`nlvr-engine doctor` shows what works here)")
 
 
+class KernelsUnavailableError(NlvrError):
+    """The instruction set that NLVR_ISA names is unknown or not on this CPU."""
+
+    code, http_status = "kernels_unavailable", 503
+
+
 class StrictError(NlvrError):
     """`--strict` turned counted warnings into an error."""
 

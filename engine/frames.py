@@ -16,12 +16,14 @@ import numpy as np
 
 from .errors import InputError
 from .notices import Notices
-from .video import Video, find_video, is_file
+from .video import Video, VideoReader, find_video, is_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
+
+    from .notices import Kind
 
 T = TypeVar("T")
 
@@ -54,7 +56,7 @@ class FrameStore:
         self._pool = ThreadPoolExecutor(decode_threads, "decode")
         self._lock = threading.RLock()
         self._videos: dict[str, Video | None] = {}
-        self._reading: Video | None = None
+        self._readers = threading.local()
         self._sizes: dict[str, tuple[int, int] | None] = {}
 
     def __enter__(self) -> Self:
@@ -64,10 +66,9 @@ class FrameStore:
         self.close()
 
     def close(self) -> None:
-        """Stop the decode threads and close the video."""
+        """Stop the decode threads and let go of the videos."""
         self._pool.shutdown(cancel_futures=True)
-        if self._reading is not None:
-            self._reading.close()
+        self._readers = threading.local()
 
     def read(self, reference: str) -> NDArray[np.uint8] | None:
         """Return uint8 [H, W, 3] RGB, read-only, or None where the frame is missing or truncated (counted)."""
@@ -99,21 +100,27 @@ class FrameStore:
             for _, future in waiting:
                 future.cancel()
 
-    def has(self, reference: str) -> bool:
-        """Tell whether the reference's file is there, or a video that may hold it. Opens no image."""
+    def absence(self, reference: str) -> Kind | None:
+        """Return why a frame is not there, or None where its file or a video that may hold it is. Opens no image."""
         video = self._video(reference)
         if video is None:
-            return is_file(self.root / reference)
+            return None if is_file(self.root / reference) else "frame missing"
         number = frame_number(reference)
-        return number > 0 and (video.length is None or number <= video.length)
+        if not number:
+            return "frame missing"
+        return None if video.length is None or number <= video.length else "video ends early"
 
     def note_absent(self, reference: str) -> None:
-        """Count a reference that `has` denies: its file is missing, or its video ends before it."""
-        video = self._video(reference)
-        if video is None or not frame_number(reference):
-            self.notices.add("frame missing", reference)
-        else:
-            self._note_end(video, reference)
+        """Count a frame that is not there."""
+        kind = self.absence(reference)
+        if kind == "video ends early":
+            self._note_end(reference)
+        elif kind is not None:
+            self.notices.add(kind, reference)
+
+    def has(self, reference: str) -> bool:
+        """Tell whether a frame's file is there, or a video that may hold it."""
+        return self.absence(reference) is None
 
     def size(self, reference: str) -> tuple[int, int] | None:
         """Return the frame's width and height without decoding it, or None where it is missing or unreadable."""
@@ -151,25 +158,31 @@ class FrameStore:
 
     def _read_video(self, video: Video, reference: str) -> NDArray[np.uint8] | None:
         number = frame_number(reference)
-        if not number:
-            self.notices.add("frame missing", reference)
-            return None
-        with self._lock:
-            # A decoder holds threads and buffers, and a network has many cameras: one is open at a time.
-            if self._reading is not None and self._reading is not video:
-                self._reading.close()
-            self._reading = video
-            image = video.read(number)
+        image = self._reader(video).read(number) if number else None
         if image is not None:
             return self._keep(reference, image)
-        if video.length is None:
+        if self.absence(reference) is None:
             self.notices.add("frame truncated or unreadable", reference)
-        else:
-            self._note_end(video, reference)
+        self.note_absent(reference)
         return None
 
-    def _note_end(self, video: Video, reference: str) -> None:
-        self.notices.add("video ends early", f"{reference} ({video.path.name} ends at frame {video.length})")
+    def _reader(self, video: Video) -> VideoReader:
+        """Return this thread's reader of a video.
+
+        A decoder holds threads and buffers, and a network has many cameras: a thread has one open at a time. Threads
+        do not share one, for each would wind it back for itself.
+        """
+        reader: VideoReader | None = getattr(self._readers, "reader", None)
+        if reader is None or reader.video is not video:
+            if reader is not None:
+                reader.close()
+            reader = self._readers.reader = VideoReader(video, self.decode_threads)
+        return reader
+
+    def _note_end(self, reference: str) -> None:
+        video = self._video(reference)
+        if video is not None:
+            self.notices.add("video ends early", f"{reference} ({video.path.name} ends at frame {video.length})")
 
     def _keep(self, reference: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         image.setflags(write=False)
@@ -187,7 +200,7 @@ class FrameStore:
         with self._lock:
             if camera not in self._videos:
                 path = find_video(self.root / camera)
-                self._videos[camera] = None if path is None else Video(path, self.decode_threads)
+                self._videos[camera] = None if path is None else Video(path)
             return self._videos[camera]
 
 

@@ -6,22 +6,42 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from .errors import InputError, ScoreError, VectorsMismatchError
+from .notices import Kind
 from .output import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from .cityflow import Track
 
-LABELS = ("embedding_id", "frames_per_track")
-FIELDS = ("track_ids", "vectors", "digests", *LABELS)
+# Of each array in a file: numpy's kind of type, and the number of dimensions.
+FIELDS = {
+    "track_ids": ("U", 1),
+    "vectors": ("f", 2),
+    "digests": ("U", 1),
+    "warnings": ("U", 2),
+    "embedding_id": ("U", 0),
+    "frames_per_track": ("U", 0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QueryVectors:
+    """Encoded queries.
+
+    query_ids: Q ids.  vectors: float32 [Q, D].  sentences: sentence → its own vector, float32 [D].
+    """
+
+    query_ids: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    sentences: Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +50,7 @@ class TrackIndex:
 
     track_ids: N ids, sorted.  vectors: float32 [N, D].  digests: N fingerprints of the tracks' frames and boxes.
     embedding_id: of the bundle that made the vectors.  frames_per_track: the rule that chose the frames.
+    warnings: what the frames' store counted meanwhile, as (kind, place); they hold wherever the vectors are used.
     Raises ScoreError naming the first track whose vector is not finite.
     """
 
@@ -38,6 +59,7 @@ class TrackIndex:
     digests: tuple[str, ...]
     embedding_id: str
     frames_per_track: str
+    warnings: tuple[tuple[Kind, str], ...] = ()
 
     def __post_init__(self) -> None:
         finite = np.isfinite(self.vectors).all(axis=1)
@@ -58,6 +80,7 @@ class TrackIndex:
             digests=np.array(self.digests, np.str_),
             embedding_id=np.array(self.embedding_id),
             frames_per_track=np.array(self.frames_per_track),
+            warnings=np.array(self.warnings, np.str_).reshape(-1, 2),
         )
         write_whole(path, buffer.getvalue())
 
@@ -72,10 +95,13 @@ class TrackIndex:
             reason = str(error).partition("\n")[0]
             raise InputError(path, f"is no file of track vectors ({reason})", remedy) from error
         kinds = {name: (array.dtype.kind, array.ndim) for name, array in values.items()}
-        if kinds != {"track_ids": ("U", 1), "vectors": ("f", 2), "digests": ("U", 1)} | dict.fromkeys(LABELS, ("U", 0)):
+        if kinds != FIELDS:
             raise InputError(path, "holds arrays of other types or shapes than track vectors have", remedy)
         if not len(values["vectors"]) == len(values["track_ids"]) == len(values["digests"]):
             raise InputError(path, "holds unequal numbers of vectors and track ids", remedy)
+        warnings = values["warnings"].tolist()
+        if values["warnings"].shape[1] != 2 or not {kind for kind, _ in warnings} <= set(get_args(Kind)):
+            raise InputError(path, "holds warnings of a kind that is unknown", remedy)
         track_ids = tuple(values["track_ids"].tolist())
         if list(track_ids) != sorted(set(track_ids)):
             raise InputError(path, "holds track ids twice or out of order", remedy)
@@ -85,6 +111,7 @@ class TrackIndex:
             digests=tuple(values["digests"].tolist()),
             embedding_id=str(values["embedding_id"]),
             frames_per_track=str(values["frames_per_track"]),
+            warnings=tuple((kind, place) for kind, place in warnings),
         )
 
     def check_fits(

@@ -57,9 +57,13 @@ def expected_metrics(better: ArrayLike, tied: ArrayLike) -> Metrics:
     )
 
 
-def chance_mrr(tracks: int) -> float:
-    """Return the MRR expected of a random order of `tracks` tracks: H(tracks) / tracks."""
-    return float(_harmonic(tracks)[tracks]) / tracks
+def chance_mrr(tracks: int, *, listed: int | None = None) -> float:
+    """Return the MRR expected of a random order of N tracks of which the first k are listed, all by default.
+
+    (H(k) + (N − k) / 101) / N, as a target that is not listed counts as rank 101.
+    """
+    count = tracks if listed is None else min(listed, tracks)
+    return (float(_harmonic(count)[count]) + (tracks - count) / MISSING_RANK) / tracks
 
 
 def target_ranks(rankings: Mapping[str, Sequence[str]], truth: Mapping[str, str]) -> NDArray[np.int64]:

@@ -28,6 +28,12 @@ class Notices:
             self._places[kind].setdefault(place)
 
     @property
+    def records(self) -> tuple[tuple[Kind, str], ...]:
+        """Everything that was counted, as (kind, place)."""
+        with self._lock:
+            return tuple((kind, place) for kind, places in self._places.items() for place in places)
+
+    @property
     def counts(self) -> dict[str, int]:
         """Return how many places each kind was seen at, for the kinds that were seen."""
         with self._lock:

@@ -37,6 +37,20 @@ def write_whole(path: str | Path, content: bytes) -> None:
         raise unwritable(path, error) from error
 
 
+def check_folder(path: str | Path) -> None:
+    """Refuse a folder that could not be made or written into, before the work is done. Raises OutputError."""
+    nearest = Path(path).absolute()
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    try:
+        if not nearest.is_dir():
+            raise NotADirectoryError(20, f"{nearest} is no folder")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise PermissionError(13, "permission denied")
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
 def check_writable(path: str | Path) -> None:
     """Refuse an output that cannot be written, before the work it would hold is done. Raises OutputError."""
     path = Path(path)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .index import TrackIndex
+    from .index import QueryVectors, TrackIndex
+    from .systems import Progress
+
+QUERIES_AT_ONCE = 256  # between two reports of progress; a query's ranking does not depend on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,41 +35,63 @@ class Ranking:
     scores: NDArray[np.float32]
     terms: Mapping[str, NDArray[np.float32]]
 
+    def head(self, count: int) -> Ranking:
+        """Return the first `count` tracks."""
+        terms = {name: values[:count] for name, values in self.terms.items()}
+        return Ranking(self.query_id, self.track_ids[:count], self.rows[:count], self.scores[:count], terms)
+
 
 def rank(
     index: TrackIndex,
-    query_ids: Sequence[str],
-    query_vectors: NDArray[np.float32],
+    queries: QueryVectors,
     *,
     term: str,
     top_k: int | None = None,
     allowed: NDArray[np.bool_] | None = None,
     threads: int | None = None,
+    progress: Progress,
 ) -> list[Ranking]:
     """Rank the index for each query by inner product.
 
-    query_vectors: float32 [Q, D].  term: the name of that product in the breakdown.  top_k: how many tracks, all by
-    default.  allowed: bool [N], the tracks that may be ranked, all by default.
-    Raises ScoreError naming the query and the track whose score is not a number.
+    term: the name of that product in the breakdown.  top_k: how many tracks, all by default.  allowed: bool [N], the
+    tracks that may be ranked, all by default.
+    Raises InputError for a `top_k` below 1 or an `allowed` of another length, ScoreError naming the query and the track
+    whose score is not a number.
     """
     if top_k is not None and top_k < 1:
         option = "--top-k"
         raise InputError(option, f"is {top_k}", "give a number above 0")
+    if allowed is not None and (allowed.shape != (len(index),) or allowed.dtype != np.bool_):
+        option = "allowed"
+        raise InputError(option, f"is {allowed.dtype} {list(allowed.shape)}", f"give bool [{len(index)}], one a track")
+    rankings: list[Ranking] = []
+    for first in range(0, len(queries.query_ids), QUERIES_AT_ONCE):
+        part = slice(first, first + QUERIES_AT_ONCE)
+        rows, scores = _topk(index, queries, part, top_k=top_k, allowed=allowed, threads=threads)
+        for query_id, ranked, values in zip(queries.query_ids[part], rows, scores, strict=True):
+            found = ranked >= 0
+            ids = tuple(index.track_ids[row] for row in ranked[found])
+            rankings.append(Ranking(query_id, ids, ranked[found], values[found], {term: values[found]}))
+        progress("rank", len(rankings), len(queries.query_ids))
+    return rankings
+
+
+def _topk(
+    index: TrackIndex,
+    queries: QueryVectors,
+    part: slice,
+    *,
+    top_k: int | None,
+    allowed: NDArray[np.bool_] | None,
+    threads: int | None,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    k = len(index) if top_k is None else top_k
     try:
-        rows, scores = kernels.topk(
-            query_vectors, index.vectors, len(index) if top_k is None else top_k, allowed=allowed, threads=threads
-        )
+        return kernels.topk(queries.vectors[part], index.vectors, k, allowed=allowed, threads=threads)
     except kernels.NotANumberError as error:
         query, track = cast("tuple[int, int]", (error.query_row, error.track_row))
-        place = f"query {query_ids[query]}, track {index.track_ids[track]}"
+        place = f"query {queries.query_ids[part][query]}, track {index.track_ids[track]}"
         raise ScoreError(place, "the score is not a number", "check the bundle's precision") from error
-    rankings = []
-    for query_id, ranked, values in zip(query_ids, rows, scores, strict=True):
-        found = ranked >= 0
-        kept = values[found]
-        ids = tuple(index.track_ids[row] for row in ranked[found])
-        rankings.append(Ranking(query_id, ids, ranked[found], kept, {term: kept}))
-    return rankings
 
 
 def score_matrix(columns: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]], tracks: int) -> NDArray[np.float32]:

@@ -10,17 +10,17 @@ from .errors import FrameError
 from .frames import frame_order
 from .language import read, read_query
 from .report import Picture, QuerySection, Report, Result, picture
-from .sampling import choose_shots
+from .sampling import ShotPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from .batch import Quality
     from .cityflow import Query, Track
     from .frames import FrameStore
-    from .index import TrackIndex
+    from .index import QueryVectors, TrackIndex
     from .ranking import Ranking
 
 SHOWN = 5
@@ -30,23 +30,24 @@ def build_report(
     tracks: Sequence[Track],
     index: TrackIndex,
     queries: Sequence[Query],
+    encoded: QueryVectors,
     rankings: Sequence[Ranking],
-    store: FrameStore,
     *,
+    store: FrameStore,
     facts: Mapping[str, Any],
-    sentence_vectors: Mapping[str, NDArray[np.float32]],
     truth: Mapping[str, str] | None,
     quality: Quality | None,
 ) -> Report:
     """Return the report of a ranking: each query's five best tracks, and its true track where that is lower.
 
-    sentence_vectors: sentence → float32 [D]; with them a card shows what each sentence adds to its score.
+    encoded: the queries' vectors; with their sentences' a card shows what each sentence adds to its score.
     """
     sections = tuple(
-        _section(query, ranking, index, sentence_vectors, None if truth is None else truth[query.id])
+        _section(query, ranking, index, encoded, None if truth is None else truth[query.id])
         for query, ranking in zip(queries, rankings, strict=True)
     )
     wanted = {result.track_id for section in sections for result in section.results}
+    pictures = _pictures([track for track in tracks if track.id in wanted], store, index.frames_per_track)
     return Report(
         title="Vehicles ranked by description",
         facts=(
@@ -57,7 +58,7 @@ def build_report(
         ),
         metrics=() if quality is None else metric_lines(quality),
         sections=sections,
-        pictures=_pictures([track for track in tracks if track.id in wanted], store, index.frames_per_track),
+        pictures=pictures,
         notice=None if facts["trained"] else UNTRAINED,
     )
 
@@ -85,7 +86,7 @@ def _section(
     query: Query,
     ranking: Ranking,
     index: TrackIndex,
-    sentence_vectors: Mapping[str, NDArray[np.float32]],
+    encoded: QueryVectors,
     target: str | None,
 ) -> QuerySection:
     vote = read_query(query.nl, query.nl_other_views)
@@ -93,7 +94,7 @@ def _section(
     places = list(range(min(SHOWN, len(ranking.track_ids))))
     if rank is not None and rank > SHOWN:
         places.append(rank - 1)
-    sentences = np.stack([sentence_vectors[sentence] for sentence in query.nl])
+    sentences = np.stack([encoded.sentences[sentence] for sentence in query.nl])
     parts = index.vectors[ranking.rows[places]] @ sentences.T
     return QuerySection(
         query_id=query.id,
@@ -119,21 +120,45 @@ def _result(ranking: Ranking, place: int, parts: NDArray[np.float32], target: st
 
 
 def _pictures(tracks: Sequence[Track], store: FrameStore, rule: str) -> dict[str, Picture | None]:
-    """Return each track's picture, None where none of its frames can be read."""
+    """Return each track's picture, None where none of its frames can be read.
+
+    Of several frames that show a track, the one with the largest box; of those that are unreadable, none.
+    """
     pictures: dict[str, Picture | None] = {track.id: None for track in tracks}
-    shown: dict[str, list[tuple[Track, int]]] = {}
-    for track in tracks:
-        try:
-            position = choose_shots([track], store, rule)[0].position
-        except FrameError:  # with stored vectors a ranking needs no frames; the card then says so
-            continue
-        shown.setdefault(track.frames[position], []).append((track, position))
+    waiting = {track.id: (track, plan) for track in tracks if (plan := _plan(track, store, rule))}
+    while waiting:
+        shown: dict[str, list[tuple[Track, int]]] = {}
+        for track, plan in waiting.values():
+            position = max((shot.position for shot in plan.shots), key=lambda at: track.boxes[at, 2:].prod())
+            shown.setdefault(track.frames[position], []).append((track, position))
 
-    def draw(reference: str, image: NDArray[np.uint8] | None) -> Iterable[tuple[str, Picture]]:
-        if image is None:
-            return []
-        return [(track.id, picture(image, track.boxes, at, reference)) for track, at in shown[reference]]
+        def draw(
+            reference: str, image: NDArray[np.uint8] | None, shown: Mapping[str, list[tuple[Track, int]]] = shown
+        ) -> list[tuple[str, Picture]]:
+            if image is None:
+                return []
+            return [(track.id, picture(image, track.boxes, at, reference)) for track, at in shown[reference]]
 
-    for _, drawn in store.map(sorted(shown, key=frame_order), draw):
-        pictures.update(drawn)
+        for reference, drawn in store.map(sorted(shown, key=frame_order), draw):
+            pictures.update(drawn)
+            for track, _ in shown[reference]:
+                if drawn or not _drop(waiting[track.id][1], reference):
+                    del waiting[track.id]
     return pictures
+
+
+def _plan(track: Track, store: FrameStore, rule: str) -> ShotPlan | None:
+    """Return which frames show a track, None where there is none: with stored vectors a ranking needs no frames."""
+    try:
+        return ShotPlan([track], store, rule)
+    except FrameError:
+        return None
+
+
+def _drop(plan: ShotPlan, reference: str) -> bool:
+    """Take an unreadable frame out of a plan. Returns whether any is left."""
+    try:
+        plan.drop([reference])
+    except FrameError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from . import geometry
 from .errors import FrameError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .frames import FrameStore
 
 ROUNDING = 1e-6  # pixels
+NAMED = 5  # tracks an error names one by one
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,31 +44,51 @@ def is_rule(rule: object) -> bool:
     return isinstance(rule, str) and bool(re.fullmatch("last|largest|all|[1-9][0-9]{0,8}", rule))
 
 
-def choose_shots(
-    tracks: Sequence[Track], store: FrameStore, rule: str, *, unreadable: Collection[str] = frozenset()
-) -> list[Shot]:
-    """Choose the frames that show each track, in order of track and time, among those that are there and readable.
+class ShotPlan:
+    """Which frames show each track, among those that are there.
 
-    Frames that are missing or past their video's end are counted in the store's notices.
-    Raises FrameError when a track has no frame left, naming the tracks.
+    Frames that are missing or past their video's end are counted in the store's notices. One that turns out to be
+    unreadable is dropped, and its tracks are shown as if it had been missing from the start.
+    Raises FrameError when tracks have no frame left, naming them.
     """
-    shots, empty = [], []
-    for row, track in enumerate(tracks):
+
+    def __init__(self, tracks: Sequence[Track], store: FrameStore, rule: str) -> None:
+        self._tracks, self._store, self._rule = tracks, store, rule
+        self._unreadable: set[str] = set()
+        self._there = [self._present(track) for track in tracks]
+        self._chosen: list[list[int]] = [[] for _ in tracks]
+        self._choose(range(len(tracks)))
+
+    @property
+    def shots(self) -> list[Shot]:
+        """The shots as they stand, in order of track and time."""
+        return [Shot(row, position) for row, chosen in enumerate(self._chosen) for position in chosen]
+
+    def drop(self, references: Collection[str]) -> None:
+        """Take frames that cannot be read out of every track, and choose again where they were."""
+        gone = set(references)
+        self._unreadable |= gone
+        rows = [row for row, track in enumerate(self._tracks) if not gone.isdisjoint(track.frames)]
+        for row in rows:
+            self._there[row] = self._present(self._tracks[row])
+        self._choose(rows)
+
+    def _present(self, track: Track) -> list[int]:
         there = []
         for position, reference in enumerate(track.frames):
-            if reference in unreadable:
+            if reference in self._unreadable:
                 continue
-            if store.has(reference):
+            if self._store.has(reference):
                 there.append(position)
             else:
-                store.note_absent(reference)
-        if there:
-            shots += [Shot(row, position) for position in _choose(track, there, store, rule)]
-        else:
-            empty.append(track)
-    if empty:
-        _raise_empty(empty, len(tracks), store)
-    return shots
+                self._store.note_absent(reference)
+        return there
+
+    def _choose(self, rows: Iterable[int]) -> None:
+        if not all(self._there):
+            _refuse([track for track, there in zip(self._tracks, self._there, strict=True) if not there], self._store)
+        for row in rows:
+            self._chosen[row] = _choose(self._tracks[row], self._there[row], self._store, self._rule)
 
 
 def check_boxes(tracks: Sequence[Track], store: FrameStore) -> None:
@@ -123,12 +145,11 @@ def _largest(track: Track, there: list[int], store: FrameStore) -> int:
     return there[int(np.argmax(inside))]
 
 
-def _raise_empty(empty: Sequence[Track], total: int, store: FrameStore) -> None:
-    first = empty[0]
+def _refuse(empty: Sequence[Track], store: FrameStore) -> None:
     references = {reference for track in empty for reference in track.frames}
-    fact = (
-        f"{len(empty)} of {total} tracks have no readable frame "
-        f"({len(references)} frames missing, truncated or past their video's end); "
-        f"the first is track {first.id}, whose {len(first.frames)} frames start at {first.frames[0]}"
-    )
-    raise FrameError(store.root, fact, "give the folder that holds them with --frames, or leave these tracks out")
+    kinds = Counter(store.absence(reference) or "frame truncated or unreadable" for reference in references)
+    counts = ", ".join(f"{kind}: {count}" for kind, count in sorted(kinds.items()))
+    names = ", ".join(f"{track.id} ({track.frames[0]} …)" for track in empty[:NAMED])
+    more = f" and {len(empty) - NAMED} more" if len(empty) > NAMED else ""
+    fact = f"no frame can be read of track {names}{more} ({counts})"
+    raise FrameError(store.root, fact, "give the folder that holds the frames, or leave these tracks out")

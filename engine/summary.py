@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from .report_content import UNTRAINED, metric_lines
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from .batch import RankResult
+    from .batch import Quality, RankResult
 
 SHOWN_QUERIES, SHOWN_TRACKS, LISTED_TRACKS = 20, 3, 10
 
@@ -32,9 +33,7 @@ def rank_record(result: RankResult) -> dict[str, Any]:
         "frames_decoded": result.frames_decoded,
         "warnings": dict(result.warnings),
         "seconds": {stage: round(seconds, 4) for stage, seconds in result.seconds.items()},
-        "metrics": None
-        if result.quality is None
-        else {**asdict(result.quality.metrics), "chance_mrr": result.quality.chance_mrr},
+        "metrics": None if result.quality is None else _quality_record(result.quality),
         "written": {what: str(path) for what, path in result.written.items()},
         "rankings": {
             ranking.query_id: [
@@ -48,6 +47,11 @@ def rank_record(result: RankResult) -> dict[str, Any]:
             for ranking in result.rankings
         },
     }
+
+
+def _quality_record(quality: Quality) -> dict[str, Any]:
+    ties = None if quality.ties is None else asdict(quality.ties)
+    return {**asdict(quality.metrics), "chance_mrr": quality.chance_mrr, "ties_broken_at_random": ties}
 
 
 def print_rank(result: RankResult) -> None:
@@ -136,6 +140,9 @@ def describe(path: Path) -> Iterator[str]:
     if path.is_dir():
         yield from _describe_bundle(path)
         return
+    with suppress(InputError):
+        yield from _describe_submission(path, load_submission(path))
+        return
     try:
         queries = load_queries(path)
     except InputError as no_queries:
@@ -164,6 +171,16 @@ def describe(path: Path) -> Iterator[str]:
         yield f"queries that name a {name}: {found}"
 
 
+def _describe_submission(path: Path, rankings: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield what a submission holds. Raises InputError when its lists hold sentences: it is a queries file."""
+    ids = {track for ranking in rankings.values() for track in ranking}
+    if any(" " in track for track in ids):
+        raise InputError(path, "holds sentences", "read it as queries")
+    lengths = sorted({len(ranking) for ranking in rankings.values()})
+    yield f"{path}: a submission of {len(rankings)} queries over {len(ids)} tracks"
+    yield f"tracks a query: {lengths[0]} to {lengths[-1]}"
+
+
 def _describe_bundle(path: Path) -> Iterator[str]:
     bundle = open_bundle(path)
     yield f"{path}: system {bundle.system}, {'trained' if bundle.trained else 'never trained'}"
@@ -179,7 +196,7 @@ def _describe_bundle(path: Path) -> Iterator[str]:
         size = graph.path.stat().st_size / 2**20
         yield f"graph {name}: {graph.path.name}, {graph.precision}, opset {graph.opset}, {size:.1f} MiB"
     parity = bundle.manifest.get("parity")
-    if parity:
+    if isinstance(parity, dict) and isinstance(parity.get("batches"), dict):
         batches = parity["batches"].values()
         cosine = min(min(figures["vehicle_cosine"], figures["text_cosine"]) for figures in batches)
         overlap = min(figures["overlap"] for figures in batches)

@@ -23,38 +23,55 @@ SUFFIXES = (".avi", ".mkv", ".mp4")
 
 
 class Video:
-    """Frames of one video, counting from 1. It is opened when it is read, and again when an earlier frame is wanted.
+    """One video file.
 
-    path: the file.  size: width and height.  length: in frames, None until the end was met.
+    path: the file.  size: width and height.  length: in frames, None until a reader met the end.
     Raises InputError when the file cannot be opened.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
-        """threads: how many FFmpeg decodes with."""
+    def __init__(self, path: Path) -> None:
         import cv2
 
         self.path = path
         self.length: int | None = None
-        self._threads = threads
-        self._grabbed = 0
-        self._capture: cv2.VideoCapture | None = None
-        capture = self._open()
+        capture = self.open(threads=1)
         self.size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
         capture.release()
+
+    def open(self, *, threads: int) -> cv2.VideoCapture:
+        """Return a capture at the video's start, decoded by so many threads."""
+        import cv2
+
+        # An absolute path: FFmpeg takes what stands before a colon in a relative one for a protocol.
+        capture = cv2.VideoCapture(str(self.path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, threads])
+        if not capture.isOpened():
+            raise InputError(
+                self.path, "cannot be opened as a video", "replace the file or extract its frames to img1/"
+            )
+        return capture
+
+
+class VideoReader:
+    """Reads frames of one video, counting from 1; going back starts from the beginning. For one thread."""
+
+    def __init__(self, video: Video, threads: int) -> None:
+        self.video = video
+        self._threads = threads
+        self._capture = video.open(threads=threads)
+        self._grabbed = 0
 
     def read(self, number: int) -> NDArray[np.uint8] | None:
         """Return frame `number` as uint8 [H, W, 3] RGB; None past the end, or where it cannot be converted."""
         import cv2
 
-        if self.length is not None and number > self.length:
+        if self.video.length is not None and number > self.video.length:
             return None
         if number < self._grabbed:
             self.close()
-        if self._capture is None:
-            self._capture, self._grabbed = self._open(), 0
+            self._capture, self._grabbed = self.video.open(threads=self._threads), 0
         while self._grabbed < number:
             if not self._capture.grab():
-                self.length = self._grabbed
+                self.video.length = self._grabbed
                 self._grabbed += 1  # past the end nothing can be retrieved, not even the last frame again
                 return None
             self._grabbed += 1
@@ -62,21 +79,8 @@ class Video:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8) if found else None
 
     def close(self) -> None:
-        """Let go of the decoder; the next read opens it again."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
-
-    def _open(self) -> cv2.VideoCapture:
-        import cv2
-
-        # An absolute path: FFmpeg takes what stands before a colon in a relative one for a protocol.
-        capture = cv2.VideoCapture(str(self.path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, self._threads])
-        if not capture.isOpened():
-            raise InputError(
-                self.path, "cannot be opened as a video", "replace the file or extract its frames to img1/"
-            )
-        return capture
+        """Let go of the decoder."""
+        self._capture.release()
 
 
 def find_video(camera: Path) -> Path | None:

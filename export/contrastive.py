@@ -13,7 +13,7 @@ from safetensors import safe_open
 from nlvr.engine.errors import FrameError
 from nlvr.engine.frames import FrameStore
 from nlvr.engine.runtime.devices import usable_cpus
-from nlvr.engine.sampling import choose_shots
+from nlvr.engine.sampling import ShotPlan
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training import checkpoint as files
 from nlvr.training.contrastive.config import load_config
@@ -95,7 +95,7 @@ def vehicle_rows(recipe: Recipe, samples: Samples) -> list[Feeds]:
     Raises FrameError for a frame that cannot be read, InputError for a box outside its image.
     """
     with FrameStore(samples.root, decode_threads=usable_cpus()) as store:
-        shots = choose_shots(samples.tracks, store, "last")
+        shots = ShotPlan(samples.tracks, store, "last").shots
         rows: dict[int, Feeds] = {}
         for shot, vehicle in read_vehicles(samples.tracks, shots, store, recipe):
             if vehicle is None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from .. import kernels
 from ..errors import DeviceUnavailableError, InputError
 from .onnxruntime import OrtGraph
 
@@ -18,14 +17,20 @@ if TYPE_CHECKING:
 Device = Literal["auto", "cpu", "cuda", "tensorrt"]
 
 
+def check_device(device: str) -> None:
+    """Raise InputError for a name that is no device."""
+    option = "--device"
+    if device not in get_args(Device):
+        raise InputError(option, f"{device!r} is no device", f"give one of {', '.join(get_args(Device))}")
+
+
 def open_graphs(files: Iterable[GraphFile], *, device: str = "auto") -> list[Graph]:
     """Open each graph on one device. `auto` takes CUDA where a session really runs on it, else the CPU.
 
     Raises DeviceUnavailableError when a device that was named cannot run, InputError for a name that is none.
     """
-    files, option = list(files), "--device"
-    if device not in get_args(Device):
-        raise InputError(option, f"{device!r} is no device", f"give one of {', '.join(get_args(Device))}")
+    files = list(files)
+    check_device(device)
     if device == "tensorrt":
         fact = "this version has no TensorRT runtime"
         raise DeviceUnavailableError(device, fact, "use --device cuda or --device cpu")
@@ -38,10 +43,5 @@ def open_graphs(files: Iterable[GraphFile], *, device: str = "auto") -> list[Gra
 
 
 def usable_cpus() -> int:
-    """Return how many CPUs this process may use: its affinity, capped by the cgroup's quota."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return count
-    return count if quota == "max" else max(1, min(count, -(-int(quota) // int(period))))
+    """Return how many CPUs this process may use: its affinity, capped by the quota of its control groups."""
+    return kernels.pool_size()

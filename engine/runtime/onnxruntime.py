@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +18,11 @@ if TYPE_CHECKING:
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "float32"}
+# On CUDA no less than float32 where a graph says float32, and one convolution algorithm rather than today's quickest.
+OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}}
 INSTALL = {
-    "cpu": "install it with pip install 'nlvr-engine[cpu]'",
-    "cuda": "install it with pip install 'nlvr-engine[cuda]'",
+    "cpu": "pip install 'nlvr-engine[cpu]'",
+    "cuda": "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'nlvr-engine[cuda]'",
 }
 # The smallest ONNX model, y = x on one float: a session on it shows whether a provider runs.
 IDENTITY = (
@@ -39,10 +43,20 @@ class OrtGraph:
         self.device = device
         self.block = file.block[device]
         self._output = file.output
+        self._name = file.path.name
 
     def run(self, feeds: Feeds) -> NDArray[np.float32]:
-        """Return the graph's output for one block of rows: float32 [block, D]."""
-        (result,) = self._session.run([self._output], feeds)
+        """Return the graph's output for one block of rows: float32 [block, D].
+
+        Raises DeviceUnavailableError when the runtime fails, as it does when a GPU's memory is full.
+        """
+        try:
+            (result,) = self._session.run([self._output], feeds)
+        except Exception as error:  # the library raises its own types, none of them public
+            fact = f"{self._name} failed to run ({_first_line(error)})"
+            raise DeviceUnavailableError(
+                self.device, fact, "lower --threads and --batch-size or use --device cpu"
+            ) from error
         return np.asarray(result, np.float32)
 
 
@@ -54,9 +68,10 @@ def probe(device: str) -> None:
 def _check_interface(session: Any, file: GraphFile) -> None:  # noqa: ANN401
     """Refuse a graph that does not take and return what the manifest says. Raises BundleError."""
     taken = {value.name: (DTYPES.get(value.type, value.type), tuple(value.shape)) for value in session.get_inputs()}
-    returned = [value.name for value in session.get_outputs()]
-    if taken != file.inputs or returned != [file.output]:
-        fact = f"takes {taken} and returns {returned}, and the manifest says {dict(file.inputs)} and {[file.output]}"
+    returned = {value.name: value.shape[-1] for value in session.get_outputs()}
+    wanted = {file.output: file.dims}
+    if taken != file.inputs or returned != wanted:
+        fact = f"takes {taken} and returns {returned}, and the manifest says {dict(file.inputs)} and {wanted}"
         raise BundleError(file.path, fact, "export the bundle again with `nlvr-engine export`")
 
 
@@ -71,8 +86,8 @@ def _session(model: str | bytes, device: str, *, precision: str = "fp32") -> Any
     if provider not in present:
         fact = f"this ONNX Runtime has only {', '.join(present)}"
         raise DeviceUnavailableError(device, fact, INSTALL[device])
-    if device == "cuda" and hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()
+    why = _preload(ort) if device == "cuda" else ""
+    ort.set_default_logger_severity(4)  # what goes wrong is said once, by the error
     options = ort.SessionOptions()
     # Threads of one run would split its sums differently for every count: one thread a run, several runs at once.
     options.intra_op_num_threads = 1
@@ -82,14 +97,26 @@ def _session(model: str | bytes, device: str, *, precision: str = "fp32") -> Any
         # Past the basic level ONNX Runtime 1.31 dies while it opens a half-precision ViT on the CPU.
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:
-        session = ort.InferenceSession(model, options, providers=[provider])
+        session = ort.InferenceSession(model, options, providers=[(provider, OPTIONS[device])])
     except Exception as error:  # the library raises its own types, none of them public
-        line = str(error).strip().splitlines()[0]
+        line = _first_line(error)
         if device == "cpu":
             raise BundleError(model, f"cannot be opened ({line})", "export the bundle again") from error
         raise DeviceUnavailableError(device, f"the session failed ({line})", "use --device cpu") from error
     running = session.get_providers()
     if provider not in running:
-        fact = f"the session runs on {', '.join(running)}"
-        raise DeviceUnavailableError(device, fact, "mend the CUDA libraries or use --device cpu")
+        fact = f"the session runs on {', '.join(running)}{f' ({why})' if why else ''}"
+        raise DeviceUnavailableError(device, fact, "install the CUDA libraries it lacks or use --device cpu")
     return session
+
+
+def _preload(ort: Any) -> str:  # noqa: ANN401
+    """Load CUDA's libraries from their packages. Returns what the runtime says of those that failed, "" if none did."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        ort.preload_dlls()
+    return said.getvalue().partition("\n")[0]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

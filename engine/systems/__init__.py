@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..bundle import Bundle
     from ..cityflow import Query, Track
     from ..frames import FrameStore
+    from ..index import QueryVectors
     from ..notices import Notices
 
     Progress = Callable[[str, int, int], None]
@@ -42,8 +43,8 @@ class System(Protocol):
     ) -> NDArray[np.float32]:
         """Return float32 [N, D], one vector a track."""
 
-    def encode_queries(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> NDArray[np.float32]:
-        """Return float32 [Q, D], one vector a query."""
+    def encode_queries(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> QueryVectors:
+        """Return one vector a query."""
 
     def close(self) -> None:
         """Stop the threads."""

@@ -13,10 +13,10 @@ import numpy as np
 from .. import kernels, preprocess
 from ..errors import BundleError, ScoreError
 from ..frames import frame_order
-from ..index import track_digest
+from ..index import QueryVectors, track_digest
 from ..runtime.devices import open_graphs
 from ..runtime.graph import Blocks
-from ..sampling import Shot, check_boxes, choose_shots
+from ..sampling import Shot, ShotPlan, check_boxes
 from ..tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class Contrastive:
         if lacking:
             fact = f"has no graph {' and no graph '.join(lacking)}"
             raise BundleError(bundle.path, fact, "export the bundle again with `nlvr-engine export`")
+        if any(bundle.graphs[name].dims != bundle.dims for name in ("vehicle", "text")):
+            fact = f"has a vector of {bundle.dims} numbers, and its graphs return another"
+            raise BundleError(bundle.path, fact, "export the bundle again with `nlvr-engine export`")
         vehicle, text = open_graphs([bundle.graphs["vehicle"], bundle.graphs["text"]], device=device)
         self.device = vehicle.device
         self._vehicle, self._text = (
@@ -72,22 +75,24 @@ class Contrastive:
         """
         check_boxes(tracks, store)
         digests = [track_digest(track) for track in tracks]
+        plan = ShotPlan(tracks, store, rule)
         vectors: dict[Key, NDArray[np.float32]] = {}
-        unreadable: set[str] = set()
         while True:
-            shots = choose_shots(tracks, store, rule, unreadable=unreadable)
-            wanted = {(digests[shot.row], shot.position): shot for shot in shots}
+            wanted = {(digests[shot.row], shot.position): shot for shot in plan.shots}
             todo = {key: shot for key, shot in wanted.items() if key not in vectors}
             if not todo:
                 break
+            unreadable: set[str] = set()
             for key, vector in self._encode_shots(tracks, todo, store, unreadable, progress):
                 vectors[key] = vector
-        rows = np.stack([vectors[digests[shot.row], shot.position] for shot in shots])
-        counts = np.bincount([shot.row for shot in shots], minlength=len(tracks))
+            if unreadable:
+                plan.drop(unreadable)
+        rows = np.stack([vectors[digests[shot.row], shot.position] for shot in plan.shots])
+        counts = np.bincount([shot.row for shot in plan.shots], minlength=len(tracks))
         return kernels.segment_mean(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
-    def encode_queries(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> NDArray[np.float32]:
-        """Return float32 [Q, D]: each query's mean unit vector over its sentences. Sentences cut short are counted.
+    def encode_queries(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> QueryVectors:
+        """Return each query's mean unit vector over its sentences. Sentences cut short are counted.
 
         Raises ScoreError naming the query whose vector is not finite.
         """
@@ -108,7 +113,11 @@ class Contrastive:
         if not finite.all():
             place = f"query {queries[int(np.argmin(finite))].id}"
             raise ScoreError(place, "its vector is not a finite number", "check the bundle's precision")
-        return means
+        return QueryVectors(
+            query_ids=tuple(query.id for query in queries),
+            vectors=means,
+            sentences=dict(zip(sentences, vectors, strict=True)),
+        )
 
     def _encode_shots(
         self,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nlvr.engine.cityflow import (
     Query,
+    Track,
     frame_reference,
     load_queries,
     load_submission,
@@ -416,3 +417,26 @@ def test_a_submission_that_is_written_reads_back(scratch, rankings):
 )
 def test_a_bad_submission_is_refused(write, value, words):
     refusal(load_submission, write(json.dumps({"good": ["t1"], "bad one": value})), "query bad one", *words)
+
+
+@pytest.mark.parametrize(
+    ("frames", "boxes", "error"),
+    [
+        ((), np.zeros((0, 4)), InputError),
+        (("a.jpg",), np.ones((2, 4)), InputError),
+        (("a.jpg",), [[1, 2, 3, 4]], InputError),
+        (("a.jpg",), np.ones((1, 4), np.float32), InputError),
+        (("a.jpg",), np.array([[0, 0, np.nan, 1]]), InputError),
+        (("a.jpg",), np.array([[0, 0, 0.0, 1]]), InputError),
+        (("../a.jpg",), np.ones((1, 4)), FrameError),
+        (("/a.jpg",), np.ones((1, 4)), FrameError),
+    ],
+)
+def test_a_track_made_by_hand_is_held_to_the_same(frames, boxes, error):
+    with pytest.raises(error, match="track t"):
+        Track("t", frames, boxes)
+
+
+def test_a_query_without_a_sentence_is_refused():
+    with pytest.raises(InputError, match="query q"):
+        Query("q", ())

@@ -25,6 +25,11 @@ def test_a_device_that_cannot_run_exits_with_1(cli, capsys):
     assert "nlvr-engine[cuda]" in asked["remedy"]
 
 
+def test_a_name_that_is_no_device_is_a_fault_of_usage(cli, capsys):
+    assert cli("doctor", "--device", "abacus") == 2
+    assert "abacus" in capsys.readouterr().err
+
+
 def test_a_broken_bundle_exits_with_1(cli, tmp_path, capsys):
     assert cli("doctor", "--model", tmp_path) == 1
     assert "manifest.json" in capsys.readouterr().out

@@ -64,3 +64,23 @@ def test_progress_counts_to_the_end(engine, sample):
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path):
     with pytest.raises(BundleError, match=r"manifest\.json"):
         Engine(tmp_path)
+
+
+@pytest.mark.parametrize("option", ["threads", "batch_size"])
+def test_a_count_below_1_is_refused(tiny, option):
+    with pytest.raises(InputError, match=option):
+        Engine(tiny, **{option: 0})
+
+
+def test_no_queries_are_no_rankings(engine, index):
+    assert engine.rank(index, []) == []
+
+
+def test_encoded_queries_rank_as_the_queries_do(engine, index):
+    queries = [Query("b", ("a red sedan", "a car")), Query("a", ("a white van",))]
+    encoded = engine.encode_queries(queries)
+    assert [one.track_ids for one in engine.rank(index, encoded)] == [
+        one.track_ids for one in engine.rank(index, queries)
+    ]
+    both = encoded.sentences["a red sedan"] + encoded.sentences["a car"]
+    np.testing.assert_allclose(encoded.vectors[0], both / 2, atol=1e-7)

@@ -55,6 +55,7 @@ def arrays(index):
         "digests": np.array(index.digests, np.str_),
         "embedding_id": np.array(index.embedding_id),
         "frames_per_track": np.array(index.frames_per_track),
+        "warnings": np.array(index.warnings, np.str_).reshape(-1, 2),
     }
 
 
@@ -167,7 +168,7 @@ def test_a_missing_file_and_a_folder_are_refused(path, tmp_path):
     refusal(tmp_path)
 
 
-@pytest.mark.parametrize("field", ["track_ids", "vectors", "digests", "embedding_id", "frames_per_track"])
+@pytest.mark.parametrize("field", ["track_ids", "vectors", "digests", "warnings", "embedding_id", "frames_per_track"])
 @pytest.mark.parametrize(
     "value",
     [

@@ -5,11 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nlvr.engine import ranking as module
 from nlvr.engine.errors import InputError, ScoreError
-from nlvr.engine.index import TrackIndex
-from nlvr.engine.ranking import rank, score_matrix
+from nlvr.engine.index import QueryVectors, TrackIndex
+from nlvr.engine.ranking import score_matrix
 
 LAW = settings(deadline=None, max_examples=80)
+
+
+def rank(index, ids, asked, *, progress=lambda *_: None, **options):
+    return module.rank(index, QueryVectors(tuple(ids), asked, {}), progress=progress, **options)
 
 
 def index_of(vectors, ids=None):
@@ -114,3 +119,29 @@ def test_the_matrix_holds_every_score_in_the_order_of_the_index(seed, tracks, to
         kept = np.isin(np.arange(tracks), ranking.rows)
         assert np.array_equal(matrix[row], np.where(kept, scores, -np.inf))
         assert kept.sum() == min(tracks, top_k or tracks)
+
+
+def test_queries_are_ranked_alike_in_groups(monkeypatch):
+    rng = np.random.default_rng(1)
+    index, asked = index_of(few_values(rng, (30, 3))), few_values(rng, (7, 3))
+    ids = [f"q{row}" for row in range(7)]
+    whole = rank(index, ids, asked, term="x")
+    monkeypatch.setattr(module, "QUERIES_AT_ONCE", 3)
+    seen = []
+    grouped = rank(index, ids, asked, term="x", progress=lambda *call: seen.append(call))
+    assert [(one.query_id, one.track_ids) for one in grouped] == [(one.query_id, one.track_ids) for one in whole]
+    assert seen == [("rank", 3, 7), ("rank", 6, 7), ("rank", 7, 7)]
+
+
+@pytest.mark.parametrize("allowed", [np.ones(2, bool), np.ones(3, np.int8), np.ones((3, 1), bool)])
+def test_an_allowed_that_does_not_fit_is_refused(allowed):
+    with pytest.raises(InputError, match=r"bool \[3\]"):
+        rank(index_of(np.eye(3)), ["q"], np.ones((1, 3), np.float32), term="x", allowed=allowed)
+
+
+def test_the_head_of_a_ranking_is_its_first_tracks():
+    (ranking,) = rank(index_of(np.eye(3)), ["q"], np.array([[1, 3, 2]], np.float32), term="x")
+    head = ranking.head(2)
+    assert head.track_ids == ("t0001", "t0002")
+    assert head.scores.tolist() == head.terms["x"].tolist() == [3, 2]
+    assert ranking.head(9).track_ids == ranking.track_ids

@@ -10,7 +10,7 @@ from PIL import Image
 from nlvr.engine.cityflow import Track
 from nlvr.engine.errors import FrameError, InputError
 from nlvr.engine.frames import FrameStore
-from nlvr.engine.sampling import Shot, check_boxes, check_rule, choose_shots, is_rule
+from nlvr.engine.sampling import Shot, ShotPlan, check_boxes, check_rule, is_rule
 
 WIDTH, HEIGHT = 64, 48
 LAW = settings(deadline=None, max_examples=60)
@@ -43,8 +43,10 @@ def store(tmp_path):
         yield store
 
 
-def positions(tracks, store, rule, **options):
-    return [(shot.row, shot.position) for shot in choose_shots(tracks, store, rule, **options)]
+def positions(tracks, store, rule, *, unreadable=()):
+    plan = ShotPlan(tracks, store, rule)
+    plan.drop(unreadable)
+    return [(shot.row, shot.position) for shot in plan.shots]
 
 
 # Rules
@@ -145,7 +147,7 @@ def test_shots_follow_the_tracks_and_the_time(footage):
     boxes = [(5, 5, 9, 9)] * 3
     tracks = [track(boxes, key="b", numbers=[9, 2, 5]), track(boxes, key="a", numbers=[1, 2, 3])]
     with FrameStore(footage) as store:
-        shots = choose_shots(tracks, store, "all")
+        shots = ShotPlan(tracks, store, "all").shots
     assert shots == sorted(shots) == [Shot(row, position) for row in (0, 1) for position in range(3)]
 
 
@@ -178,19 +180,22 @@ def test_tracks_without_a_frame_are_refused_by_name(footage):
         track(boxes, key="lost", numbers=[102, 103]),
     ]
     with FrameStore(footage) as store, pytest.raises(FrameError) as caught:
-        choose_shots(tracks, store, "last")
-    message = str(caught.value)
-    assert message.startswith(f"{footage}: 2 of 3 tracks have no readable frame (3 frames ")
-    assert "track gone" in message
-    assert "cam/img1/000101.png" in message
-    assert "; give the folder that holds them with --frames" in message
-    assert message.isprintable()
+        ShotPlan(tracks, store, "last")
+    first = "gone (cam/img1/000101.png …), lost (cam/img1/000102.png …) (frame missing: 3)"
+    assert str(caught.value).startswith(f"{footage}: no frame can be read of track {first}; give the folder")
+    assert str(caught.value).isprintable()
+
+
+def test_many_tracks_without_a_frame_are_named_up_to_five(footage):
+    tracks = [track([(5, 5, 9, 9)], key=f"gone{row}", numbers=[101 + row]) for row in range(9)]
+    with FrameStore(footage) as store, pytest.raises(FrameError, match=r"gone4 .* and 4 more \(frame missing: 9\)"):
+        ShotPlan(tracks, store, "last")
 
 
 def test_a_track_whose_every_frame_is_unreadable_is_refused(footage):
     one = track([(5, 5, 9, 9)] * 2)
-    with FrameStore(footage) as store, pytest.raises(FrameError, match="1 of 1 tracks"):
-        choose_shots([one], store, "last", unreadable=set(one.frames))
+    with FrameStore(footage) as store, pytest.raises(FrameError, match="unreadable: 2"):
+        ShotPlan([one], store, "last").drop(one.frames)
 
 
 # Boxes

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,16 +9,17 @@ import numpy as np
 import torch
 
 from nlvr.engine.metrics import expected_metrics
-from nlvr.engine.sampling import check_boxes, choose_shots
+from nlvr.engine.sampling import ShotPlan, check_boxes
 from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
-from .dataset import ContrastiveDataset, Vehicles, read_vehicles, sentences
+from ..data import identity, sentences
+from .dataset import ContrastiveDataset, Vehicles, read_vehicles
 from .losses import contrastive_loss
 from .sentences import sentence_embeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import tokenizers
@@ -73,7 +72,17 @@ class ContrastiveTask:
         sentences(validation)
         check_boxes(validation, store)
         self.steps = self.dataset.steps
-        self.identity = _identity(config, [*training, *validation])
+        self.identity = identity(config, [*training, *validation])
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Return AdamW over what is not frozen."""
+        schedule = self.config.schedule
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(trained, schedule.learning_rate, weight_decay=schedule.weight_decay)
+
+    def learning_rate(self, epoch: int) -> float:
+        """Return the rate of an epoch: the same for all."""
+        return self.config.schedule.learning_rate
 
     def batches(self, epoch: int, first: int) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on."""
@@ -121,23 +130,22 @@ class ContrastiveTask:
 
     def _vehicle_vectors(self, tracks: Sequence[Track]) -> np.ndarray:
         """Return the mean vector of each track over the frames the recipe shows it by, among those that can be read."""
-        unreadable: set[str] = set()
-        while True:
-            shots = choose_shots(tracks, self.store, self.config.recipe.frames, unreadable=unreadable)
-            vectors, failed = [], set()
-            for block in _blocks(read_vehicles(tracks, shots, self.store, self.config.recipe)):
-                failed |= {tracks[shot.row].frames[shot.position] for shot, vehicle in block if vehicle is None}
-                readable = [(shot.row, vehicle) for shot, vehicle in block if vehicle is not None]
-                vectors += self._block_vectors(readable)
-            if not failed:
-                return _means(vectors, len(tracks))
-            unreadable |= failed
+        plan = ShotPlan(tracks, self.store, self.config.recipe.frames)
+        vectors: dict[Shot, np.ndarray] = {}
+        while todo := [shot for shot in plan.shots if shot not in vectors]:
+            unreadable = set()
+            for block in _blocks(read_vehicles(tracks, todo, self.store, self.config.recipe)):
+                unreadable |= {tracks[shot.row].frames[shot.position] for shot, vehicle in block if vehicle is None}
+                vectors |= self._block_vectors([(shot, vehicle) for shot, vehicle in block if vehicle is not None])
+            if unreadable:
+                plan.drop(unreadable)
+        return _means(((shot.row, vectors[shot]) for shot in plan.shots), len(tracks))
 
-    def _block_vectors(self, block: Sequence[tuple[int, Vehicle]]) -> list[tuple[int, np.ndarray]]:
+    def _block_vectors(self, block: Sequence[tuple[Shot, Vehicle]]) -> dict[Shot, np.ndarray]:
         if not block:
-            return []
-        rows, vehicles = zip(*block, strict=True)
-        return list(zip(rows, self._encode_vehicles(Vehicles.stack(vehicles)).cpu().numpy(), strict=True))
+            return {}
+        shots, vehicles = zip(*block, strict=True)
+        return dict(zip(shots, self._encode_vehicles(Vehicles.stack(vehicles)).cpu().numpy(), strict=True))
 
 
 def _blocks(items: Iterator[tuple[Shot, Vehicle | None]]) -> Iterator[list[tuple[Shot, Vehicle | None]]]:
@@ -151,12 +159,3 @@ def _means(vectors: Iterable[tuple[int, np.ndarray]], count: int) -> np.ndarray:
     for row, vector in vectors:
         sums[row].append(vector)
     return np.stack([np.mean(own, axis=0, dtype=np.float64) for own in sums])
-
-
-def _identity(config: ContrastiveConfig, tracks: Sequence[Track]) -> Mapping[str, str]:
-    # A run may be resumed to go on for longer.
-    settings = replace(config, schedule=replace(config.schedule, epochs=1))
-    digest = hashlib.sha256()
-    for track in tracks:
-        digest.update(repr((track.id, track.frames, track.boxes.tolist(), track.nl)).encode())
-    return {"settings": settings.to_toml(), "tracks": digest.hexdigest()}

@@ -20,7 +20,11 @@ def fake(*, available, running=None, fails=None):
         return SimpleNamespace(get_providers=lambda: running)
 
     return SimpleNamespace(
-        get_available_providers=lambda: available, SessionOptions=SimpleNamespace, InferenceSession=session
+        get_available_providers=lambda: available,
+        preload_dlls=lambda: print("Failed to load libcublasLt.so.13: no such file\nmore of that"),
+        set_default_logger_severity=lambda level: None,
+        SessionOptions=SimpleNamespace,
+        InferenceSession=session,
     )
 
 
@@ -31,7 +35,7 @@ def fake(*, available, running=None, fails=None):
         (fake(available=["CPUExecutionProvider"]), "only CPUExecutionProvider"),
         (
             fake(available=["CUDAExecutionProvider", "CPUExecutionProvider"], running=["CPUExecutionProvider"]),
-            "the session runs on CPUExecutionProvider",
+            "the session runs on CPUExecutionProvider (Failed to load libcublasLt.so.13: no such file);",
         ),
         (
             fake(available=["CUDAExecutionProvider"], fails="libcudnn.so.9: cannot open\nstack"),
@@ -39,11 +43,12 @@ def fake(*, available, running=None, fails=None):
         ),
     ],
 )
-def test_cuda_that_does_not_run_is_refused_and_says_why(runtime, words, monkeypatch):
+def test_cuda_that_does_not_run_is_refused_and_says_why(runtime, words, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
     with pytest.raises(DeviceUnavailableError) as caught:
         probe("cuda")
     assert words in str(caught.value)
+    assert capsys.readouterr().out == "", "what the runtime prints would break --json"
     assert caught.value.exit_status == 2
     assert caught.value.http_status == 503
 

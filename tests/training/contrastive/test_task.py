@@ -14,7 +14,7 @@ from nlvr.engine.cityflow import load_tracks
 from nlvr.engine.errors import InputError
 from nlvr.engine.frames import FrameStore
 from nlvr.engine.metrics import ranking_metrics
-from nlvr.engine.sampling import choose_shots
+from nlvr.engine.sampling import ShotPlan
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training import loop
 from nlvr.training.contrastive.config import load_config
@@ -114,7 +114,7 @@ def test_the_measure_is_the_mean_cosine_over_sentences_and_frames(city):
             for tokens in (tokenizer(track.nl) for track in tracks)
         ]
         shown = [[] for _ in tracks]
-        for shot, vehicle in read_vehicles(tracks, choose_shots(tracks, store, "2"), store, task.config.recipe):
+        for shot, vehicle in read_vehicles(tracks, ShotPlan(tracks, store, "2").shots, store, task.config.recipe):
             one = Vehicles.stack([vehicle])
             inputs = (one.background, one.crop, one.points, one.lengths)
             shown[shot.row].append(task.model.encode_vehicles(*map(torch.tensor, inputs))[0].numpy())
