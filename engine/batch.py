@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .cityflow import load_queries, load_tracks, load_truth, query_from_text, write_submission
+from .cityflow import load_queries, load_tracks, load_truth, query_from_text, submission_bytes
 from .engine import Engine
 from .errors import InputError, OutputError, StrictError
 from .frames import FrameStore
 from .index import TrackIndex
 from .metrics import Metrics, chance_mrr, expected_metrics, ranking_metrics, target_ranks
 from .notices import Notices
-from .output import check_folder, check_writable, write_whole
+from .output import Staging, check_folder, check_writable
 from .ranking import Ranking, score_matrix
 from .report import write_report
 from .report_content import build_report
@@ -62,11 +62,13 @@ class RankJob:
 class Quality:
     """metrics: of the lists as written.  chance_mrr: the MRR expected of lists in random order.
 
+    unlisted: targets that a cut list leaves out, which count as rank 101.
     ties: the expected metrics with ties broken at random, where complete lists have ties at their targets.
     """
 
     metrics: Metrics
     chance_mrr: float
+    unlisted: int
     ties: Metrics | None
 
 
@@ -88,7 +90,7 @@ class RankResult:
 
 
 def run(job: RankJob, *, progress: Progress) -> RankResult:
-    """Do a job. Every result is written whole, after all of the work is done, and the submission last.
+    """Do a job. After all of the work is done, every result is written whole, or none is.
 
     Raises what reading, encoding and writing raise, all NlvrErrors, and StrictError where `strict` meets warnings.
     """
@@ -204,24 +206,26 @@ def _write(
     rankings: Sequence[Ranking],
     report: Report | None,
 ) -> dict[str, Path]:
-    """Write what was asked for, the submission last: where it stands, everything does. Returns what → path."""
+    """Write what was asked for, all of it or none. Returns what → path."""
     written = {}
-    if job.vectors is not None and index is not None:
-        index.save(job.vectors)
-        written["vectors"] = job.vectors
-    if job.scores is not None:
-        _save_scores(job.scores, complete)
-        written["scores"] = job.scores
-    if job.report is not None and report is not None:
-        written["report"] = write_report(report, job.report)
-    if job.output is not None:
-        write_submission(job.output, {ranking.query_id: ranking.track_ids for ranking in rankings})
-        written["output"] = job.output
+    with Staging() as staging:
+        if job.vectors is not None and index is not None:
+            staging.add(job.vectors, index.to_bytes())
+            written["vectors"] = job.vectors
+        if job.scores is not None:
+            staging.add(job.scores, _scores_bytes(complete))
+            written["scores"] = job.scores
+        if job.report is not None and report is not None:
+            written["report"] = write_report(report, job.report, staging=staging)
+        if job.output is not None:
+            staging.add(job.output, submission_bytes({one.query_id: one.track_ids for one in rankings}))
+            written["output"] = job.output
+        staging.commit()
     return written
 
 
-def _save_scores(path: Path, rankings: Sequence[Ranking]) -> None:
-    """Write query_ids [Q], track_ids [N], scores float32 [Q, N] and each term as `term.<name>` float32 [Q, N]."""
+def _scores_bytes(rankings: Sequence[Ranking]) -> bytes:
+    """Return an `.npz`: query_ids [Q], track_ids [N], scores float32 [Q, N], each `term.<name>` float32 [Q, N]."""
     track_ids = sorted(rankings[0].track_ids)
     terms = {
         f"term.{name}": score_matrix([(ranking.rows, ranking.terms[name]) for ranking in rankings], len(track_ids))
@@ -235,7 +239,7 @@ def _save_scores(path: Path, rankings: Sequence[Ranking]) -> None:
         scores=score_matrix([(ranking.rows, ranking.scores) for ranking in rankings], len(track_ids)),
         **cast("Any", terms),
     )
-    write_whole(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _quality(rankings: Sequence[Ranking], truth: Mapping[str, str], tracks: int) -> Quality:
@@ -248,7 +252,10 @@ def _quality(rankings: Sequence[Ranking], truth: Mapping[str, str], tracks: int)
         tied = [int((ranking.scores == score).sum()) for ranking, score in zip(rankings, targets, strict=True)]
         ties = expected_metrics(better, tied) if max(tied) > 1 else None
     return Quality(
-        metrics=ranking_metrics(target_ranks(lists, truth)), chance_mrr=chance_mrr(tracks, listed=listed), ties=ties
+        metrics=ranking_metrics(target_ranks(lists, truth)),
+        chance_mrr=chance_mrr(tracks, listed=listed),
+        unlisted=sum(target not in lists[query] for query, target in truth.items()),
+        ties=ties,
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Track:
     """One vehicle seen by one camera.
 
@@ -63,6 +63,8 @@ class Query:
 
     def __post_init__(self) -> None:
         place = f"query {self.id}"
+        if isinstance(self.nl, str) or isinstance(self.nl_other_views, str):
+            raise InputError(place, "nl is text", "give a tuple of sentences")
         if not self.nl:
             raise InputError(place, "nl is empty", "a query has at least one sentence")
 
@@ -72,7 +74,7 @@ def load_tracks(path: str | Path) -> list[Track]:
 
     Raises InputError naming file, track and field; FrameError for a reference that is absolute or leaves the root.
     """
-    records = _read_object(path)
+    records = read_object(path)
     if not records:
         raise InputError(path, "holds no tracks", "give a file with at least one")
     return [_track(path, key, records[key]) for key in sorted(records)]
@@ -83,26 +85,30 @@ def load_queries(path: str | Path) -> list[Query]:
 
     Raises InputError naming file, query and field.
     """
-    records = _read_object(path)
+    records = read_object(path)
     if not records:
         raise InputError(path, "holds no queries", "give a file with at least one")
     return [_query(path, key, records[key]) for key in sorted(records)]
 
 
 def load_truth(
-    path: str | Path, *, query_ids: Collection[str], track_ids: Collection[str] | None = None
+    path: str | Path,
+    *,
+    query_ids: Collection[str],
+    track_ids: Collection[str] | None = None,
+    queries_file: str | Path = "the queries file",
 ) -> dict[str, str]:
     """Read a truth file: query id → track id, every id known; track ids are not checked where `track_ids` is None.
 
     Raises InputError for an unknown id, or for a query of `query_ids` that the truth leaves out.
     """
-    truth = _read_object(path)
+    truth = read_object(path)
     for query, track in truth.items():
         place = f"{path}: query {query}"
         if not isinstance(track, str):
             raise InputError(place, f"is {_kind(track)}", "a truth maps each query id to one track id")
         if query not in query_ids:
-            raise InputError(place, "is not among the queries", "remove it or add the query")
+            raise InputError(place, f"is not in {queries_file}", "remove it or add the query")
         if track_ids is not None and track not in track_ids:
             raise InputError(place, f"track {_one_line(track)} is not in the tracks file", "correct the id")
     for query in sorted(query_ids):
@@ -114,7 +120,7 @@ def load_truth(
 
 def load_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
     """Read a submission: query id → track ids, best first, none twice."""
-    records = _read_object(path)
+    records = read_object(path)
     if not records:
         raise InputError(path, "holds no rankings", "give a submission with at least one query")
     submission = {}
@@ -130,11 +136,17 @@ def load_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
 
 def write_submission(path: str | Path, rankings: Mapping[str, Sequence[str]]) -> None:
     """Write query id → track ids, best first, whole or not at all. Raises OutputError."""
+    write_whole(path, submission_bytes(rankings))
+
+
+def submission_bytes(rankings: Mapping[str, Sequence[str]]) -> bytes:
+    """Return a submission as the content of its file."""
     text = json.dumps({query: list(tracks) for query, tracks in sorted(rankings.items())}, indent=1)
-    write_whole(path, f"{text}\n".encode())
+    return f"{text}\n".encode()
 
 
-def _read_object(path: str | Path) -> dict[str, Any]:
+def read_object(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file of records by id. Raises InputError for one that is none, or repeats an id or a key."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:

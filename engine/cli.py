@@ -8,16 +8,18 @@ import sys
 from functools import cache
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .errors import InputError, NlvrError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 INTERRUPTED = 130
 app = typer.Typer(
     help="Find vehicles in a camera network by an English description.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -27,10 +29,12 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _root(
-    *, show: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False
+    context: typer.Context,
+    *,
+    show: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
 ) -> None:
-    if show:
-        typer.echo(version("nlvr-engine"))
+    if show or context.invoked_subcommand is None:
+        typer.echo(version("nlvr-engine") if show else context.get_help())
         raise typer.Exit
 
 
@@ -61,9 +65,11 @@ def rank(
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda|tensorrt", help="A device that is named is used or refused.")
     ] = "auto",
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows in flight; changes speed alone.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Graph runs and ranking tasks at once.")] = None,
-    decode_threads: Annotated[int | None, typer.Option(min=1, help="Frames decoded at once.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Rows in flight; changes speed alone.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Graph runs and ranking tasks at once.")] = None,
+    decode_threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Frames decoded at once.")] = None,
     frame_cache: Annotated[
         str, typer.Option(metavar="SIZE", help="Decoded frames kept for reuse, such as 512MiB or 2GiB.")
     ] = "256MiB",
@@ -145,9 +151,11 @@ def read(
 
 @app.command()
 def inspect(
-    path: Annotated[Path, typer.Argument(help="A bundle's folder, or a tracks or queries file.")],
+    path: Annotated[
+        Path, typer.Argument(help="A bundle's folder, or a file of tracks, queries, truth, rankings or vectors.")
+    ],
 ) -> None:
-    """Say what a bundle, tracks or queries file holds."""
+    """Say what a bundle or a file holds."""
     from . import summary
 
     for line in summary.describe(path):
@@ -161,7 +169,7 @@ def doctor(
     model: Annotated[Path | None, typer.Option(help="A bundle that must open on that device.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Say what runs on this machine, and mend what does not.
+    """Say what runs on this machine, and what mends the rest.
 
     Shows versions, kernels, and the devices a session really runs on. Exits with 1 if what is asked for cannot run.
     """
@@ -173,7 +181,10 @@ def doctor(
     else:
         for item in findings:
             mark = "BAD" if item.remedy is not None else "ok " if item.works else "-- "
-            typer.echo(f"{mark}  {item.name:<22} {item.state}")
+            fact, _, advice = item.state.partition("; ")
+            typer.echo(f"{mark}  {item.name:<22} {fact}")
+            if advice:
+                typer.echo(f"     {'':<22} {advice}")
             if item.remedy is not None:
                 typer.echo(f"     {'':<22} -> {item.remedy}")
     if any(item.remedy is not None for item in findings):
@@ -201,31 +212,40 @@ def main() -> int:
     """Run the command line and return its exit status."""
     # What a damaged file is worth saying is said once, by the counted warnings.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     extras = _plug_in()
     try:
         status = app(standalone_mode=False)
-    except NlvrError as error:
-        return _fail(str(error), error.exit_status)
-    except ModuleNotFoundError as error:
-        verb = next((word for word in sys.argv[1:] if word in extras), None)
-        if verb is None:
-            raise
-        return _fail(f"{verb}: {error.name} is not installed; pip install 'nlvr-engine[{extras[verb]}]' brings it", 2)
+        sys.stdout.flush()
     except SystemExit as stop:
         if not isinstance(stop.__context__, BrokenPipeError):
             raise
-        # The reader of a pipe had enough; what the interpreter still flushes at exit goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_output()  # the reader of a pipe had enough
         return 0
     except Exception as error:
-        show = getattr(error, "format_message", None)  # the parser's own errors: unknown options, missing values
-        if show is None:
+        fault = _fault(error, extras)
+        if fault is None:
             raise
-        return _fail(f"{show()}; see `nlvr-engine --help`".replace(".;", ";"), 2)
+        return _fail(*fault)
     if status == INTERRUPTED:
         return _fail("interrupted; nothing half-written was left", INTERRUPTED)
     return status if isinstance(status, int) else 0
+
+
+def _fault(error: Exception, extras: Mapping[str, str]) -> tuple[str, int] | None:
+    """Return the line and the exit status of an error that is the user's, None for one of ours."""
+    if isinstance(error, NlvrError):
+        return str(error), error.exit_status
+    verb = next((word for word in sys.argv[1:] if word in extras), None)
+    if isinstance(error, ModuleNotFoundError) and verb is not None:
+        return f"{verb}: {error.name} is not installed; pip install 'nlvr-engine[{extras[verb]}]' brings it", 2
+    if isinstance(error, OSError):
+        # What is written to files has its own error, so this is standard output: a full disk, a closed device.
+        _abandon_output()
+        return f"standard output: cannot be written ({error.strerror}); send it elsewhere", 2
+    if hasattr(error, "format_message"):  # the parser's own errors: unknown options, missing values
+        return f"{error.format_message()}; see `nlvr-engine --help`".replace(".;", ";"), 2
+    return None
 
 
 @cache
@@ -237,6 +257,11 @@ def _plug_in() -> dict[str, str]:
             app.registered_commands.append(command)
             extras[command.name] = entry.name
     return extras
+
+
+def _abandon_output() -> None:
+    """Let what the interpreter still flushes at exit go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(line: str, status: int) -> int:

@@ -45,8 +45,9 @@ class Engine:
         try:
             kernels.isa()
         except kernels.IsaUnavailableError as error:
-            variable = "NLVR_ISA"
-            raise KernelsUnavailableError(variable, str(error), "unset it to take the best there is") from error
+            fact, _, remedy = str(error).partition("; ")
+            place = "kernels"
+            raise KernelsUnavailableError(place, fact, remedy) from error
         self.threads = usable_cpus() if threads is None else threads
         self._system = open_system(self.bundle, device=device, threads=self.threads, batch_size=batch_size)
 

@@ -43,7 +43,7 @@ class BundleError(NlvrError):
 
 
 class VectorsMismatchError(NlvrError):
-    """Stored vectors were made by another bundle, from other frames or from other tracks."""
+    """Stored vectors were made by another bundle, by another rule for frames, or from other tracks."""
 
     code, http_status = "vectors_mismatch", 409
 
@@ -86,4 +86,6 @@ class StrictError(NlvrError):
 
 def unwritable(path: str | Path, error: OSError) -> OutputError:
     """Return the error for an output that the operating system refuses."""
-    return OutputError(path, f"cannot be written ({error.strerror or error})", "choose another place")
+    missing = isinstance(error, FileNotFoundError)
+    remedy = "create its folder, or choose another place" if missing else "choose another place"
+    return OutputError(path, f"cannot be written ({error.strerror or error})", remedy)

@@ -32,7 +32,7 @@ FIELDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class QueryVectors:
     """Encoded queries.
 
@@ -44,7 +44,7 @@ class QueryVectors:
     sentences: Mapping[str, NDArray[np.float32]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TrackIndex:
     """Track vectors in the order of their ids, so that a row number is the tie-break.
 
@@ -72,6 +72,10 @@ class TrackIndex:
 
     def save(self, path: str | Path) -> None:
         """Write the index as one `.npz`, whole or not at all. Raises OutputError."""
+        write_whole(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Return the index as the content of an `.npz`."""
         buffer = io.BytesIO()
         np.savez(
             buffer,
@@ -82,7 +86,7 @@ class TrackIndex:
             frames_per_track=np.array(self.frames_per_track),
             warnings=np.array(self.warnings, np.str_).reshape(-1, 2),
         )
-        write_whole(path, buffer.getvalue())
+        return buffer.getvalue()
 
     @classmethod
     def load(cls, path: str | Path) -> TrackIndex:
@@ -91,9 +95,10 @@ class TrackIndex:
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in FIELDS}
+        except FileNotFoundError as error:
+            raise InputError(path, "does not exist", "check the path") from error
         except Exception as error:  # numpy, zipfile and zlib raise a dozen types for a damaged file
-            reason = str(error).partition("\n")[0]
-            raise InputError(path, f"is no file of track vectors ({reason})", remedy) from error
+            raise InputError(path, "is no file of track vectors, or a damaged one", remedy) from error
         kinds = {name: (array.dtype.kind, array.ndim) for name, array in values.items()}
         if kinds != FIELDS:
             raise InputError(path, "holds arrays of other types or shapes than track vectors have", remedy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from textwrap import shorten
 from typing import Literal, get_args
 
 Kind = Literal[
@@ -42,4 +43,8 @@ class Notices:
     def lines(self) -> list[str]:
         """Return one readable line a kind, naming the place that sorts first."""
         with self._lock:
-            return [f"{kind}: {len(places)}, first {min(places)}" for kind, places in self._places.items() if places]
+            return [
+                f"{kind}: {len(places)}, first {shorten(min(places), 100, placeholder='…')}"
+                for kind, places in self._places.items()
+                if places
+            ]

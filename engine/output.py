@@ -4,37 +4,66 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from .errors import unwritable
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a temporary neighbour and rename it, so that `path` is never half-written. Raises OutputError.
 
-    A pipe or a device such as /dev/stdout is written to, never replaced.
+class Staging:
+    """Writes several files beside their places and then renames them all, so that none stands where one failed.
+
+    A pipe or a device such as /dev/stdout is written to at the end, never replaced. A link keeps pointing where it
+    points: what it names is what is replaced.
     """
-    path = Path(path)
-    try:
-        _refuse_directory(path)
-        if _is_device(path):
-            path.write_bytes(content)
-            return
-        # A link keeps pointing where it points: what it names is what is replaced.
-        target = Path(os.path.realpath(path))
-        temporary = target.with_name(f".nlvr-{os.getpid()}-{threading.get_ident()}.tmp")
-        try:
-            with temporary.open("wb") as file:
+
+    def __init__(self) -> None:
+        self._renames: list[tuple[Path, Path, Path]] = []  # asked for, temporary, target
+        self._devices: list[tuple[Path, bytes]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _path, temporary, _target in self._renames:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def add(self, path: str | Path, content: bytes) -> None:
+        """Write a file's temporary neighbour. Raises OutputError."""
+        path = Path(path)
+        with _naming(path):
+            _refuse_directory(path)
+            if _is_device(path):
+                self._devices.append((path, content))
+                return
+            target = Path(os.path.realpath(path))
+            name = f".nlvr-{os.getpid()}-{threading.get_ident()}-{len(self._renames)}.tmp"
+            self._renames.append((path, target.with_name(name), target))
+            with target.with_name(name).open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable(path, error) from error
+
+    def commit(self) -> None:
+        """Put every file in its place. Raises OutputError."""
+        for path, content in self._devices:
+            with _naming(path):
+                path.write_bytes(content)
+        for path, temporary, target in self._renames:
+            with _naming(path):
+                temporary.replace(target)
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write one file whole or not at all. Raises OutputError."""
+    with Staging() as staging:
+        staging.add(path, content)
+        staging.commit()
 
 
 def check_folder(path: str | Path) -> None:
@@ -42,25 +71,30 @@ def check_folder(path: str | Path) -> None:
     nearest = Path(path).absolute()
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
-    try:
+    with _naming(path):
         if not nearest.is_dir():
             raise NotADirectoryError(20, f"{nearest} is no folder")
         if not os.access(nearest, os.W_OK | os.X_OK):
             raise PermissionError(13, "permission denied")
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 def check_writable(path: str | Path) -> None:
     """Refuse an output that cannot be written, before the work it would hold is done. Raises OutputError."""
     path = Path(path)
-    try:
+    with _naming(path):
         _refuse_directory(path)
         folder = Path(os.path.realpath(path)).parent
         if not folder.is_dir():
             raise FileNotFoundError(2, f"folder {folder} does not exist")
         if not (_is_device(path) or os.access(folder, os.W_OK)) or (path.exists() and not os.access(path, os.W_OK)):
             raise PermissionError(13, "permission denied")
+
+
+@contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    """Turn what the operating system refuses into an OutputError that names the output."""
+    try:
+        yield
     except OSError as error:
         raise unwritable(path, error) from error
 

@@ -63,7 +63,7 @@ class Recipe:
                 raise ValueError(message)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Vehicle:
     """One track as one of its frames shows it: what a vehicle graph takes.
 

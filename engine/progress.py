@@ -26,7 +26,7 @@ def progress_bars(*, quiet: bool) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with Bars(*columns, console=console, disable=quiet or not console.is_terminal) as bars:
+    with Bars(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
         tasks = {}
 
         def report(stage: str, done: int, total: int) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 QUERIES_AT_ONCE = 256  # between two reports of progress; a query's ranking does not depend on it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
     """The tracks of a gallery for one query, best first.
 

@@ -18,12 +18,13 @@ import numpy as np
 
 from . import geometry
 from .errors import unwritable
-from .output import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from .output import Staging
 
     Reading = tuple[str | None, str | None, str | None]
 
@@ -129,8 +130,8 @@ def picture(image: NDArray[np.uint8], boxes: NDArray[np.float64], position: int,
     return Picture(_jpeg(crop), _jpeg(frame), reference)
 
 
-def write_report(report: Report, directory: str | Path) -> Path:
-    """Write `index.html` into `directory`, which is made where it is missing, whole or not at all.
+def write_report(report: Report, directory: str | Path, *, staging: Staging) -> Path:
+    """Stage `index.html` in `directory`, which is made where it is missing.
 
     Returns the path of the page.  Raises OutputError.
     """
@@ -141,7 +142,7 @@ def write_report(report: Report, directory: str | Path) -> Path:
         raise unwritable(directory, error) from error
     path = directory / "index.html"
     # A lone surrogate, which JSON can spell and UTF-8 cannot, is shown as a question mark.
-    write_whole(path, _render(report).encode("utf-8", "replace"))
+    staging.add(path, _render(report).encode("utf-8", "replace"))
     return path
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from .errors import FrameError
 from .frames import frame_order
 from .language import read, read_query
+from .metrics import MISSING_RANK
 from .report import Picture, QuerySection, Report, Result, picture
 from .sampling import ShotPlan
 
@@ -77,6 +78,8 @@ def metric_lines(quality: Quality) -> tuple[tuple[str, str], ...]:
         ("R@10", f"{metrics.recall_10:.4f}"),
         ("median rank", f"{metrics.median_rank:g}"),
     ]
+    if quality.unlisted:
+        lines.append((f"beyond the list, as rank {MISSING_RANK}", str(quality.unlisted)))
     if quality.ties is not None:
         lines.append(("MRR, ties broken at random", f"{quality.ties.mrr:.4f}"))
     return tuple(lines)

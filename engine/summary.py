@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from .bundle import open_bundle
-from .cityflow import load_queries, load_submission, load_tracks, load_truth
-from .errors import InputError
+from .cityflow import load_queries, load_submission, load_tracks, load_truth, read_object
+from .index import TrackIndex
 from .language import read, read_query
 from .metrics import MISSING_RANK, ranking_metrics, target_ranks
 from .report_content import UNTRAINED, metric_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from .batch import Quality, RankResult
+    from .cityflow import Query, Track
 
 SHOWN_QUERIES, SHOWN_TRACKS, LISTED_TRACKS = 20, 3, 10
 
@@ -56,45 +56,36 @@ def _quality_record(quality: Quality) -> dict[str, Any]:
 
 def print_rank(result: RankResult) -> None:
     """Print a job's best tracks, its metrics, and where its results are."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    console = _console()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("query")
-    table.add_column("rank", justify="right")
-    table.add_column("track", no_wrap=True)
-    table.add_column("score", justify="right")
     few = len(result.queries) == 1
-    for query, ranking in list(zip(result.queries, result.rankings, strict=True))[:SHOWN_QUERIES]:
+    shown = list(zip(result.queries, result.rankings, strict=True))[:SHOWN_QUERIES]
+    width = max(len(track) for _, ranking in shown for track in ranking.track_ids[:LISTED_TRACKS])
+    print(f"{'rank':>6}  {'track':<{width}}  {'score':>8}")
+    for query, ranking in shown:
         target = None if result.truth is None else result.truth[query.id]
+        print(f"{_short(query.nl[0])}")
         for place, track in enumerate(ranking.track_ids[: LISTED_TRACKS if few else SHOWN_TRACKS]):
             mark = "  <- true" if track == target else ""
-            table.add_row(
-                _printable(query.nl[0]) if place == 0 else "",
-                str(place + 1),
-                track + mark,
-                f"{ranking.scores[place]:.4f}",
-            )
-    console.print(table)
+            print(f"{place + 1:>6}  {track:<{width}}  {ranking.scores[place]:>8.4f}{mark}")
     if len(result.queries) > SHOWN_QUERIES:
-        console.print(f"… and {len(result.queries) - SHOWN_QUERIES} more queries")
+        print(f"and {len(result.queries) - SHOWN_QUERIES} more queries")
+    print()
     if result.quality is not None:
-        console.print("   ".join(f"{name} {value}" for name, value in metric_lines(result.quality)))
-    console.print(
-        f"{result.tracks} tracks, {len(result.queries)} queries, {result.frames_decoded} frames decoded, "
-        f"device {result.engine['device']}, {sum(result.seconds.values()):.1f} s"
+        print("   ".join(f"{name} {value}" for name, value in metric_lines(result.quality)))
+    print(
+        f"{_count(result.tracks, 'track')}, {_count(len(result.queries), 'query', 'queries')}, "
+        f"{_count(result.frames_decoded, 'frame')} decoded, device {result.engine['device']}, "
+        f"{sum(result.seconds.values()):.1f} s"
     )
     for what, path in result.written.items():
-        console.print(f"{what}: {path}", soft_wrap=True)
+        print(f"{what}: {path}")
     if not result.engine["trained"]:
-        console.print(UNTRAINED)
+        print(UNTRAINED)
 
 
 def evaluate(submission: Path, truth: Path) -> dict[str, Any]:
     """Return a submission's metrics. Raises InputError when the files do not belong together."""
     rankings = load_submission(submission)
-    targets = load_truth(truth, query_ids=rankings.keys())
+    targets = load_truth(truth, query_ids=rankings.keys(), queries_file=submission)
     ranks = target_ranks(rankings, targets)
     missing = sum(target not in rankings[query] for query, target in targets.items())
     return {**asdict(ranking_metrics(ranks)), "missing_targets": missing, "missing_rank": MISSING_RANK}
@@ -103,11 +94,7 @@ def evaluate(submission: Path, truth: Path) -> dict[str, Any]:
 def print_pairs(record: Mapping[str, Any]) -> None:
     """Print names and values, a line each."""
     for name, value in record.items():
-        _console().print(
-            f"{name.replace('_', ' '):<16} {value:.4f}"
-            if isinstance(value, float)
-            else f"{name.replace('_', ' '):<16} {value}"
-        )
+        print(f"{name.replace('_', ' '):<16} {f'{value:.4f}' if isinstance(value, float) else value}")
 
 
 def reading_records(sentences: Sequence[str]) -> list[dict[str, str | None]]:
@@ -127,7 +114,7 @@ def print_readings(sentences: Sequence[str]) -> None:
     for name in ("sentence", "colour", "type", "motion"):
         table.add_column(name)
     for record in reading_records(sentences):
-        table.add_row(*(_printable(value or "-") for value in record.values()))
+        table.add_row(*(_short(value or "-") for value in record.values()))
     if len(sentences) > 1:
         vote = read_query(sentences)
         table.add_section()
@@ -136,34 +123,51 @@ def print_readings(sentences: Sequence[str]) -> None:
 
 
 def describe(path: Path) -> Iterator[str]:
-    """Yield what a bundle, a tracks file or a queries file holds. Raises BundleError, InputError."""
+    """Yield what a bundle, or a file of tracks, queries, truth, rankings or vectors holds. Raises NlvrError."""
     if path.is_dir():
-        yield from _describe_bundle(path)
-        return
-    with suppress(InputError):
-        yield from _describe_submission(path, load_submission(path))
-        return
-    try:
-        queries = load_queries(path)
-    except InputError as no_queries:
-        try:
-            tracks = load_tracks(path)
-        except InputError as no_tracks:
-            fact = f"is neither a queries file ({no_queries}) nor a tracks file ({no_tracks})"
-            raise InputError(path, fact, "give a bundle's folder, a tracks file or a queries file") from no_tracks
-        lengths = np.array([len(track.frames) for track in tracks])
-        cameras = {track.frames[0].rpartition("/")[0] for track in tracks}
-        distinct = {frame for track in tracks for frame in track.frames}
-        sides = np.median(np.concatenate([track.boxes[:, 2:] for track in tracks]), axis=0)
-        yield f"{path}: {len(tracks)} tracks from {len(cameras)} folders of frames"
-        yield f"frames a track: {lengths.min()} to {lengths.max()}, median {np.median(lengths):g}"
-        yield f"frame references: {lengths.sum()}, of {len(distinct)} distinct frames"
-        yield f"median box: {sides[0]:g} x {sides[1]:g} pixels"
-        yield f"tracks with descriptions: {sum(bool(track.nl) for track in tracks)}"
-        return
+        return _describe_bundle(path)
+    if path.suffix == ".npz":
+        return _describe_vectors(path, TrackIndex.load(path))
+    kind = file_kind(path)
+    if kind == "tracks":
+        return _describe_tracks(path, load_tracks(path))
+    if kind == "rankings":
+        return _describe_submission(path, load_submission(path))
+    if kind == "truth":
+        return iter([f"{path}: a truth, the track of each of {_count(len(read_object(path)), 'query', 'queries')}"])
+    return _describe_queries(path, load_queries(path))
+
+
+def file_kind(path: Path) -> Literal["tracks", "queries", "rankings", "truth"]:
+    """Return what a JSON file holds, judged by its first record. Raises InputError when it cannot be read."""
+    first = next(iter(read_object(path).values()), None)
+    if isinstance(first, dict):
+        return "tracks" if "frames" in first else "queries"
+    if isinstance(first, str):
+        return "truth"
+    spaced = isinstance(first, list) and any(isinstance(item, str) and " " in item for item in first)
+    return "queries" if spaced or not first else "rankings"
+
+
+def _describe_tracks(path: Path, tracks: Sequence[Track]) -> Iterator[str]:
+    lengths = np.array([len(track.frames) for track in tracks])
+    cameras = {track.frames[0].rpartition("/")[0] for track in tracks}
+    distinct = {frame for track in tracks for frame in track.frames}
+    sides = np.median(np.concatenate([track.boxes[:, 2:] for track in tracks]), axis=0)
+    yield f"{path}: {_count(len(tracks), 'track')} from {_count(len(cameras), 'folder')} of frames"
+    yield f"frames a track: {lengths.min()} to {lengths.max()}, median {np.median(lengths):g}"
+    yield f"frame references: {lengths.sum()}, of {len(distinct)} distinct frames"
+    yield f"median box: {sides[0]:g} x {sides[1]:g} pixels"
+    yield f"tracks with descriptions: {sum(bool(track.nl) for track in tracks)}"
+
+
+def _describe_queries(path: Path, queries: Sequence[Query]) -> Iterator[str]:
     sentences = [sentence for query in queries for sentence in query.nl]
     words = np.array([len(sentence.split()) for sentence in sentences])
-    yield f"{path}: {len(queries)} queries, {len(sentences)} sentences ({len(set(sentences))} distinct)"
+    yield (
+        f"{path}: {_count(len(queries), 'query', 'queries')}, {_count(len(sentences), 'sentence')} "
+        f"({len(set(sentences))} distinct)"
+    )
     yield f"words a sentence: {words.min()} to {words.max()}, median {np.median(words):g}"
     yield f"queries with descriptions of other views: {sum(bool(query.nl_other_views) for query in queries)}"
     for name in ("colour", "type", "motion"):
@@ -171,13 +175,17 @@ def describe(path: Path) -> Iterator[str]:
         yield f"queries that name a {name}: {found}"
 
 
+def _describe_vectors(path: Path, index: TrackIndex) -> Iterator[str]:
+    yield f"{path}: vectors of {_count(len(index), 'track')}, {index.vectors.shape[1]} float32 each"
+    yield f"embedding id: {index.embedding_id}"
+    yield f"frames per track: {index.frames_per_track}"
+    yield f"warnings when they were made: {len(index.warnings)}"
+
+
 def _describe_submission(path: Path, rankings: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Yield what a submission holds. Raises InputError when its lists hold sentences: it is a queries file."""
     ids = {track for ranking in rankings.values() for track in ranking}
-    if any(" " in track for track in ids):
-        raise InputError(path, "holds sentences", "read it as queries")
     lengths = sorted({len(ranking) for ranking in rankings.values()})
-    yield f"{path}: a submission of {len(rankings)} queries over {len(ids)} tracks"
+    yield f"{path}: rankings for {_count(len(rankings), 'query', 'queries')} over {_count(len(ids), 'track')}"
     yield f"tracks a query: {lengths[0]} to {lengths[-1]}"
 
 
@@ -209,6 +217,16 @@ def _describe_bundle(path: Path) -> Iterator[str]:
 def _printable(text: str) -> str:
     """Return text on one line without control characters, which could steer the terminal."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def _short(text: str, limit: int = 76) -> str:
+    """Return text on one line of at most so many characters."""
+    line = _printable(text)
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _count(number: int, one: str, more: str | None = None) -> str:
+    return f"{number} {one if number == 1 else more or f'{one}s'}"
 
 
 def _console() -> Any:  # noqa: ANN401

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tokens:
     """ids, mask: int64 [N, L], mask 1 on real tokens.  cut: bool [N], true where a sentence was longer than L."""
 

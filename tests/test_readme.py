@@ -20,6 +20,7 @@ def checkout(tmp_path, monkeypatch):
     """A folder that looks like the repository to a relative path, and may be written into."""
     for name in ("checkpoints", "engine"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
+    (tmp_path / "output").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -33,8 +34,8 @@ def commands(verb):
 def test_the_rank_commands_run(checkout, cli, capsys):
     files, question = commands("rank")
     assert cli(*shlex.split(files)[1:]) == 0
-    assert len(json.loads((checkout / "ranking.json").read_text())) == 4
-    assert (checkout / "report" / "index.html").is_file()
+    assert len(json.loads((checkout / "output/ranking.json").read_text())) == 4
+    assert (checkout / "output/report/index.html").is_file()
     assert cli(*shlex.split(question)[1:]) == 0
     assert "a red pickup turning left" in capsys.readouterr().out
 

@@ -376,7 +376,7 @@ def test_a_truth_is_read(write):
     [
         ({"q1": "t1"}, ["query q2", "has no track"]),
         ({}, ["query q1", "has no track"]),
-        ({"q1": "t1", "q2": "t2", "q3": "t1"}, ["query q3", "not among the queries"]),
+        ({"q1": "t1", "q2": "t2", "q3": "t1"}, ["query q3", "not in the queries file"]),
         ({"q1": "t1", "q2": "t3"}, ["query q2", "t3", "not in the tracks file"]),
         ({"q1": "t1", "q2": ["t2"]}, ["query q2", "is a list"]),
         ({"q1": "t1", "q2": None}, ["query q2", "is missing"]),

@@ -405,7 +405,7 @@ def test_an_unknown_isa_is_refused_before_the_work(gallery, tiny):
     words = [*command(gallery, tiny), "--output", gallery / "out" / "ranking.json"]
     done = subprocess.run(words, env=os.environ | {"NLVR_ISA": "abacus"}, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: NLVR_ISA: ")
+    assert done.stderr.startswith("error: kernels: NLVR_ISA=abacus")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -415,6 +415,19 @@ def test_a_reader_that_closes_the_pipe_is_no_fault(gallery, tiny):
         ["bash", "-c", f"set -o pipefail; {words} --json | head -c 1"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_standard_output_that_cannot_be_written_is_one_line(gallery, tiny):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command(gallery, tiny), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output: cannot be written (No space left on device); ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_verb_prints_the_help(cli, capsys):
+    assert cli() == 0
+    assert "Usage:" in capsys.readouterr().out
 
 
 def test_a_damaged_bundle_is_refused(rank, tiny, gallery, capsys):
@@ -470,14 +483,23 @@ def test_read_prints_a_record_a_sentence(cli, capsys):
     ]
 
 
-def test_inspect_speaks_of_bundles_tracks_and_queries(cli, gallery, tiny, capsys):
+def test_inspect_speaks_of_bundles_and_of_every_file(cli, rank, gallery, tiny, capsys):
+    assert rank(vectors=gallery / "out" / "vectors.npz") == 0
     for path, word in (
         (tiny, "embedding id"),
         (gallery / "tracks.json", "6 tracks"),
-        (gallery / "queries.json", "3 queries"),
+        (gallery / "queries.json", "3 queries, 5 sentences"),
+        (gallery / "truth.json", "each of 3 queries"),
+        (gallery / "out" / "ranking.json", "rankings for 3 queries over 6 tracks"),
+        (gallery / "out" / "vectors.npz", "vectors of 6 tracks, 256 float32"),
     ):
         assert cli("inspect", path) == 0
         assert word in capsys.readouterr().out
+
+
+def test_inspect_says_once_what_is_wrong_with_a_file(cli, tmp_path, capsys):
+    assert cli("inspect", tmp_path / "nowhere.json") == 2
+    assert refused(capsys, "nowhere.json").count("nowhere.json") == 1
 
 
 def test_help_names_every_verb(cli, capsys):

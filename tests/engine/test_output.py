@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nlvr.engine.errors import OutputError
-from nlvr.engine.output import check_writable, write_whole
+from nlvr.engine.output import Staging, check_writable, write_whole
 
 
 @pytest.fixture(params=[False, True], ids=["new", "existing"])
@@ -81,7 +81,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch, place,
             refuse(place)
         message = str(caught.value)
         assert message.startswith(f"{Path(place)}: cannot be written ({reason}")
-        assert message.endswith("); choose another place")
+        assert message.endswith("choose another place")
         assert message.isprintable()
     assert sorted(path.name for path in Path().iterdir()) == ["file", "folder"]
     assert Path("file").read_bytes() == b"kept"
@@ -132,3 +132,30 @@ def test_a_pipe_takes_the_content(tmp_path):
 def test_a_full_device_is_an_error():
     with pytest.raises(OutputError, match=r"^/dev/full: cannot be written \(No space left on device\); "):
         write_whole("/dev/full", b"new")
+
+
+def test_staged_files_come_all_or_none(tmp_path):
+    (tmp_path / "first.json").write_text("old")
+    with Staging() as staging:
+        staging.add(tmp_path / "first.json", b"new")
+        staging.add(tmp_path / "second.json", b"new")
+        with pytest.raises(OutputError, match="nowhere"):
+            staging.add(tmp_path / "nowhere" / "third.json", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["first.json"]
+    assert (tmp_path / "first.json").read_text() == "old"
+    with Staging() as staging:
+        staging.add(tmp_path / "first.json", b"new")
+        staging.add(tmp_path / "second.json", b"new")
+        assert not (tmp_path / "second.json").exists()
+        staging.commit()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.json", "second.json"]
+    assert (tmp_path / "first.json").read_text() == "new"
+
+
+def test_a_device_that_refuses_leaves_the_files_out(tmp_path):
+    with Staging() as staging:
+        staging.add(tmp_path / "first.json", b"new")
+        staging.add("/dev/full", b"new")
+        with pytest.raises(OutputError, match="/dev/full"):
+            staging.commit()
+    assert not any(tmp_path.iterdir())

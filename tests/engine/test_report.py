@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nlvr.engine import report as page
 from nlvr.engine.errors import OutputError
+from nlvr.engine.output import Staging
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 HOSTILE = "<script>alert('x')</script> \"red\" & SUV"
@@ -70,7 +71,10 @@ def section(*results, query="q", sentences=("A red sedan turns left.",), truth_r
 
 def write(directory, *sections, pictures=None, metrics=(), facts=(), notice=None):
     report = page.Report("A ranking", facts, metrics, sections, pictures or {}, notice)
-    html = page.write_report(report, directory).read_text("utf-8")
+    with Staging() as staging:
+        path = page.write_report(report, directory, staging=staging)
+        staging.commit()
+    html = path.read_text("utf-8")
     return html, Tree(html)
 
 
