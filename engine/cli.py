@@ -60,7 +60,9 @@ def rank(
     top_k: Annotated[int | None, typer.Option(min=1, help="Keep only the first so many tracks a query.")] = None,
     frames_per_track: Annotated[
         str | None,
-        typer.Option(metavar="last|largest|N|all", help="Frames that show a track; by default the bundle's choice."),
+        typer.Option(
+            metavar="last|largest|released|N|all", help="Frames that show a track; by default the bundle's choice."
+        ),
     ] = None,
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda|tensorrt", help="A device that is named is used or refused.")

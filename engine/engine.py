@@ -80,8 +80,9 @@ class Engine:
     ) -> TrackIndex:
         """Encode a gallery.
 
-        frames: a FrameStore, or the root folder of the frame references.  frames_per_track: `last`, `largest`, `all`
-        or a number, by default the bundle's own.  progress: called with a stage, how many are done, and of how many.
+        frames: a FrameStore, or the root folder of the frame references.  frames_per_track: `last`, `largest`,
+        `released` (the first 64), `all` or a number as text, by default the bundle's own.
+        progress: called with a stage, how many are done, and of how many.
         Raises InputError, FrameError, ScoreError.
         """
         if not isinstance(frames, FrameStore):

@@ -29,7 +29,7 @@ class Recipe:
     """How a track's frames become a graph's inputs.
 
     size: side of both square images, pixels.  resize: `area` (OpenCV) or `bicubic` (Pillow, antialiased).
-    frames: which frames show the track: `last`, `largest` (of the boxes clear of the edge), `all`, or a number, spread.
+    frames: which show the track: `last`, `largest` (box clear of the edge), `released` (first 64), `all`, or a number.
     trajectory: the polyline covers the whole `track` or only up to the `shown` frame.
     line_width: of the polyline, as a share of the image's height, at least one pixel.
     max_points: longer trajectories are sampled evenly to this many points.
@@ -52,7 +52,7 @@ class Recipe:
             "max_points": (_is_count(self.max_points), "a number of points above 0"),
             "resize": (self.resize in ("area", "bicubic"), "area or bicubic"),
             "trajectory": (self.trajectory in ("track", "shown"), "track or shown"),
-            "frames": (is_rule(self.frames), "last, largest, all or a number of frames, as text"),
+            "frames": (is_rule(self.frames), "last, largest, released, all or a number of frames, as text"),
             "line_width": (_are_shares([self.line_width]), "a share of the image's height in [0, 1]"),
             "mean": (len(self.mean) == 3 and _are_shares(self.mean), "three numbers in [0, 1]"),
             "std": (len(self.std) == 3 and _are_shares(self.std) and all(self.std), "three numbers in (0, 1]"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .frames import FrameStore
 
 ROUNDING = 1e-6  # pixels
+RELEASED_FRAMES = 64  # the first so many are what the authors' code of SBNet (P1) scores a track by
 NAMED = 5  # tracks an error names one by one
 
 
@@ -33,15 +34,15 @@ class Shot:
 
 
 def check_rule(rule: str, *, place: str = "--frames-per-track") -> str:
-    """Return `rule` if it is `last`, `largest`, `all` or a number above 0. Raises InputError."""
+    """Return `rule` if it is `last`, `largest`, `released`, `all` or a number above 0. Raises InputError."""
     if is_rule(rule):
         return rule
-    raise InputError(place, f"{rule!r} is no rule", "give last, largest, all or a number of frames")
+    raise InputError(place, f"{rule!r} is no rule", "give last, largest, released, all or a number of frames")
 
 
 def is_rule(rule: object) -> bool:
     """Tell whether `rule` is text that says which frames show a track."""
-    return isinstance(rule, str) and bool(re.fullmatch("last|largest|all|[1-9][0-9]{0,8}", rule))
+    return isinstance(rule, str) and bool(re.fullmatch("last|largest|released|all|[1-9][0-9]{0,8}", rule))
 
 
 class ShotPlan:
@@ -124,6 +125,8 @@ def _choose(track: Track, there: list[int], store: FrameStore, rule: str) -> lis
         return there[-1:]
     if rule == "all":
         return there
+    if rule == "released":
+        return there[:RELEASED_FRAMES]
     if rule == "largest":
         return [_largest(track, there, store)]
     return [there[place] for place in geometry.spread(len(there), int(rule))]

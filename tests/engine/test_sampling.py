@@ -52,7 +52,7 @@ def positions(tracks, store, rule, *, unreadable=()):
 # Rules
 
 
-@pytest.mark.parametrize("rule", ["last", "largest", "all", "1", "8", "999999999"])
+@pytest.mark.parametrize("rule", ["last", "largest", "released", "all", "1", "8", "999999999"])
 def test_a_rule_is_passed_on(rule):
     assert check_rule(rule) == rule
     assert is_rule(rule)
@@ -63,7 +63,7 @@ def test_a_rule_is_passed_on(rule):
     ["", "first", "Last", "0", "00", "-1", "1.5", "1e3", " 3", "3\n", "+3", "٣", "²", "last,all", "9" * 5000],
 )
 def test_what_is_no_rule_is_refused(rule):
-    with pytest.raises(InputError, match=r"^--frames-per-track: .*; give last, largest, all or a number of frames$"):
+    with pytest.raises(InputError, match=r"^--frames-per-track: .*; give last, largest, released, all or a number of frames$"):
         check_rule(rule)
 
 
@@ -149,6 +149,14 @@ def test_shots_follow_the_tracks_and_the_time(footage):
     with FrameStore(footage) as store:
         shots = ShotPlan(tracks, store, "all").shots
     assert shots == sorted(shots) == [Shot(row, position) for row in (0, 1) for position in range(3)]
+
+
+def test_released_is_the_first_64(tmp_path, store):
+    for number in range(1, 71):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    one = Track("t", tuple(f"{number}.png" for number in range(1, 71)), np.ones((70, 4)))
+    assert positions([one], store, "released") == [(0, position) for position in range(64)]
+    assert positions([one], store, "released", unreadable={"3.png"})[-1] == (0, 64)
 
 
 def test_unreadable_frames_are_left_out_and_not_counted_as_missing(footage):
