@@ -179,7 +179,7 @@ def _load(job: RankJob) -> tuple[list[Track], list[Query], dict[str, str] | None
     if job.queries is not None:
         queries = load_queries(job.queries)
     else:
-        queries = [query_from_text(text) for text in dict.fromkeys(job.texts)]
+        queries = [query_from_text(text, place=option) for text in dict.fromkeys(job.texts)]
     if job.truth is None:
         return tracks, queries, None
     ids = {query.id for query in queries}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+FARTHEST = 1e6  # pixels; beyond any image, and within what drawing and an overlong integer's float can hold
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
@@ -40,14 +42,18 @@ class Track:
 
     def __post_init__(self) -> None:
         place = f"track {self.id}"
+        if isinstance(self.frames, str):
+            raise InputError(place, "frames is text", "give a tuple of references")
         if not isinstance(self.boxes, np.ndarray) or self.boxes.shape != (len(self.frames), 4) or not self.frames:
             shape = getattr(self.boxes, "shape", type(self.boxes).__name__)
             fact = f"has {len(self.frames)} frames and boxes of {shape}"
             raise InputError(place, fact, "give at least one frame, and boxes as float64 [frames, 4]")
-        if self.boxes.dtype != np.float64 or not (np.isfinite(self.boxes).all() and (self.boxes[:, 2:] > 0).all()):
-            raise InputError(place, "holds a box that is no float64, not finite or of no size", "correct the boxes")
-        for row, reference in enumerate(self.frames):
-            frame_reference(place, row, reference)
+        if self.boxes.dtype != np.float64 or not (np.abs(self.boxes) < FARTHEST).all():
+            raise InputError(place, "holds a box that is no float64 or beyond any image", "correct the boxes")
+        if not (self.boxes[:, 2:] > 0).all():
+            raise InputError(place, "holds a box of no size", "width and height must be above 0")
+        references = tuple(frame_reference(place, row, reference) for row, reference in enumerate(self.frames))
+        object.__setattr__(self, "frames", references)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,11 @@ class Query:
 
     def __post_init__(self) -> None:
         place = f"query {self.id}"
-        if isinstance(self.nl, str) or isinstance(self.nl_other_views, str):
-            raise InputError(place, "nl is text", "give a tuple of sentences")
+        for field in ("nl", "nl_other_views"):
+            value = getattr(self, field)
+            object.__setattr__(
+                self, field, _sentences(place, field, list(value) if isinstance(value, tuple) else value)
+            )
         if not self.nl:
             raise InputError(place, "nl is empty", "a query has at least one sentence")
 
@@ -240,7 +249,7 @@ def _query(path: str | Path, key: str, record: Any) -> Query:  # noqa: ANN401
     return Query(id=key, nl=sentences, nl_other_views=others)
 
 
-def query_from_text(text: str, *, place: str = "--query") -> Query:
+def query_from_text(text: str, *, place: str = "description") -> Query:
     """Return a query of the one sentence `text`, its own id. Raises InputError when it is empty."""
     return Query(id=text, nl=_sentences(place, "text", [text]))
 
@@ -274,8 +283,7 @@ def _boxes(place: str, boxes: Iterable[Any]) -> NDArray[np.float64]:
         if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in box):
             fact = f"{reprlib.repr(box)} holds something that is not a number"
             raise InputError(field, fact, "wanted [x, y, w, h] in pixels")
-        # Far beyond any image; it keeps an overlong integer from overflowing the float it becomes.
-        if not all(abs(value) < 1e9 for value in box):
+        if not all(abs(value) < FARTHEST for value in box):
             fact = f"{reprlib.repr(box)} holds a value that is not finite or beyond any image"
             raise InputError(field, fact, "wanted [x, y, w, h] in pixels")
         x, y, width, height = (float(value) for value in box)

@@ -125,9 +125,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Score a submission against a truth."""
-    from . import summary
+    from . import evaluation, summary
 
-    record = summary.evaluate(submission, truth)
+    record = evaluation.evaluate(submission, truth)
     if as_json:
         _print_json(record)
     else:
@@ -158,9 +158,9 @@ def inspect(
     ],
 ) -> None:
     """Say what a bundle or a file holds."""
-    from . import summary
+    from . import contents
 
-    for line in summary.describe(path):
+    for line in contents.describe(path):
         typer.echo(line)
 
 

@@ -66,27 +66,27 @@ class Engine:
         """The device the session was seen to run on."""
         return self._system.device
 
-    def frames_per_track(self, rule: str | None = None) -> str:
+    def frames_per_track(self, rule: str | int | None = None) -> str:
         """Return `rule`, or the bundle's own where it is None. Raises InputError for a rule that is none."""
-        return self.bundle.recipe.frames if rule is None else check_rule(rule)
+        return self.bundle.recipe.frames if rule is None else check_rule(str(rule))
 
     def encode_tracks(
         self,
         tracks: Sequence[Track],
         frames: FrameStore | str | Path,
         *,
-        frames_per_track: str | None = None,
+        frames_per_track: str | int | None = None,
         progress: Progress | None = None,
     ) -> TrackIndex:
         """Encode a gallery.
 
         frames: a FrameStore, or the root folder of the frame references.  frames_per_track: `last`, `largest`,
-        `released` (the first 64), `all` or a number as text, by default the bundle's own.
+        `released` (the first 64), `all` or a number, by default the bundle's own.
         progress: called with a stage, how many are done, and of how many.
         Raises InputError, FrameError, ScoreError.
         """
         if not isinstance(frames, FrameStore):
-            with FrameStore(frames, decode_threads=self.threads) as store:
+            with FrameStore(frames, decode_threads=self.threads, cache_bytes=0) as store:
                 return self.encode_tracks(tracks, store, frames_per_track=frames_per_track, progress=progress)
         ordered = sorted(tracks, key=lambda track: track.id)
         ids = tuple(track.id for track in ordered)
@@ -96,13 +96,15 @@ class Engine:
         if len(set(ids)) != len(ids):
             raise InputError(place, "two tracks have one id", "give each track its own")
         rule = self.frames_per_track(frames_per_track)
+        with frames.notices.recording() as seen:
+            vectors = self._system.encode_tracks(ordered, frames, rule=rule, progress=progress or _silent)
         return TrackIndex(
             track_ids=ids,
-            vectors=self._system.encode_tracks(ordered, frames, rule=rule, progress=progress or _silent),
+            vectors=vectors,
             digests=tuple(track_digest(track) for track in ordered),
             embedding_id=self.bundle.embedding_id,
             frames_per_track=rule,
-            warnings=frames.notices.records,
+            warnings=seen.records,
         )
 
     def encode_queries(
@@ -110,8 +112,11 @@ class Engine:
     ) -> QueryVectors:
         """Encode queries, so that they can be ranked more than once; sentences cut short are counted.
 
-        Raises ScoreError naming a query whose vector is not finite.
+        Raises InputError for no queries, ScoreError naming a query whose vector is not finite.
         """
+        place = "queries"
+        if not queries:
+            raise InputError(place, "are none", "give at least one")
         return self._system.encode_queries(queries, notices=notices or Notices(), progress=progress or _silent)
 
     def rank(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,7 +34,9 @@ class FrameStore:
 
     decode_threads: how many frames are decoded at once.  cache_bytes: how much of what was decoded is kept for reuse.
     notices: where missing, truncated and cut-off footage is counted.
-    Raises InputError when the root is no folder, or a camera folder holds several videos and no `vdo.avi`.
+    A store is for the process that opened it; after a fork the child opens its own.
+    Raises InputError when the root is no folder or an option is too small; reading raises FrameError for a camera's
+    folder with several videos and no `vdo.avi`.
     """
 
     def __init__(
@@ -49,15 +52,20 @@ class FrameStore:
             raise InputError(
                 self.root, "is no folder of frames", "give the folder that the frame references start from"
             )
+        for option, value, least in (("decode_threads", decode_threads, 1), ("cache_bytes", cache_bytes, 0)):
+            if value < least:
+                raise InputError(option, f"is {value}", f"give {least} or more")
         self.decode_threads = decode_threads
         self.notices = notices if notices is not None else Notices()
         self.decoded = 0
         self._cache = _Cache(cache_bytes)
         self._pool = ThreadPoolExecutor(decode_threads, "decode")
         self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._closed = False
         self._videos: dict[str, Video | None] = {}
         self._readers = threading.local()
-        self._sizes: dict[str, tuple[int, int] | None] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -67,6 +75,7 @@ class FrameStore:
 
     def close(self) -> None:
         """Stop the decode threads and let go of the videos."""
+        self._closed = True
         self._pool.shutdown(cancel_futures=True)
         self._readers = threading.local()
 
@@ -86,6 +95,9 @@ class FrameStore:
         `work` runs on the decode threads, beside the decoding, and only its result is kept: what waits for the caller
         is never a whole frame. Sort the references with `frame_order` so that a video is read once, forward.
         """
+        if self._closed or self._process != os.getpid():
+            state = "is closed" if self._closed else "was opened before this process was forked"
+            raise InputError(self.root, state, "open another FrameStore")
         waiting: deque[tuple[str, Future[T]]] = deque()
         try:
             for reference in dict.fromkeys(references):
@@ -124,13 +136,16 @@ class FrameStore:
 
     def size(self, reference: str) -> tuple[int, int] | None:
         """Return the frame's width and height without decoding it, or None where it is missing or unreadable."""
-        if reference not in self._sizes:
+        found = self._sizes.get(reference)
+        if found is None:
             video = self._video(reference)
-            if video is None:
-                self._sizes[reference] = _image_size(self.root / reference)
+            if video is not None:
+                found = video.size if frame_number(reference) else None
             else:
-                self._sizes[reference] = video.size if frame_number(reference) else None
-        return self._sizes[reference]
+                found = _image_size(self.root / reference)
+            if found is not None:
+                self._sizes[reference] = found
+        return found
 
     def _submit(self, reference: str, work: Callable[[str, NDArray[np.uint8] | None], T]) -> Future[T]:
         cached = self._cache.get(reference)

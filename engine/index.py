@@ -51,7 +51,7 @@ class TrackIndex:
     track_ids: N ids, sorted.  vectors: float32 [N, D].  digests: N fingerprints of the tracks' frames and boxes.
     embedding_id: of the bundle that made the vectors.  frames_per_track: the rule that chose the frames.
     warnings: what the frames' store counted meanwhile, as (kind, place); they hold wherever the vectors are used.
-    Raises ScoreError naming the first track whose vector is not finite.
+    Raises InputError for parts that do not go together, ScoreError naming the first track whose vector is not finite.
     """
 
     track_ids: tuple[str, ...]
@@ -62,6 +62,15 @@ class TrackIndex:
     warnings: tuple[tuple[Kind, str], ...] = ()
 
     def __post_init__(self) -> None:
+        place, remedy = "index", "encode the tracks again"
+        if self.vectors.dtype != np.float32 or self.vectors.ndim != 2:
+            raise InputError(
+                place, f"holds {self.vectors.dtype} {list(self.vectors.shape)}, not float32 [N, D]", remedy
+            )
+        if not len(self.vectors) == len(self.track_ids) == len(self.digests):
+            raise InputError(place, "holds unequal numbers of vectors, track ids and digests", remedy)
+        if list(self.track_ids) != sorted(set(self.track_ids)):
+            raise InputError(place, "holds track ids twice or out of order", remedy)
         finite = np.isfinite(self.vectors).all(axis=1)
         if not finite.all():
             place = f"track {self.track_ids[int(np.argmin(finite))]}"
@@ -91,7 +100,7 @@ class TrackIndex:
     @classmethod
     def load(cls, path: str | Path) -> TrackIndex:
         """Read what `save` wrote. Raises InputError for a file that is none."""
-        remedy = "remove it, or name another file"
+        remedy = "name another file, or remove this one"
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in FIELDS}
@@ -102,22 +111,20 @@ class TrackIndex:
         kinds = {name: (array.dtype.kind, array.ndim) for name, array in values.items()}
         if kinds != FIELDS:
             raise InputError(path, "holds arrays of other types or shapes than track vectors have", remedy)
-        if not len(values["vectors"]) == len(values["track_ids"]) == len(values["digests"]):
-            raise InputError(path, "holds unequal numbers of vectors and track ids", remedy)
         warnings = values["warnings"].tolist()
         if values["warnings"].shape[1] != 2 or not {kind for kind, _ in warnings} <= set(get_args(Kind)):
             raise InputError(path, "holds warnings of a kind that is unknown", remedy)
-        track_ids = tuple(values["track_ids"].tolist())
-        if list(track_ids) != sorted(set(track_ids)):
-            raise InputError(path, "holds track ids twice or out of order", remedy)
-        return cls(
-            track_ids=track_ids,
-            vectors=values["vectors"].astype(np.float32, copy=False),
-            digests=tuple(values["digests"].tolist()),
-            embedding_id=str(values["embedding_id"]),
-            frames_per_track=str(values["frames_per_track"]),
-            warnings=tuple((kind, place) for kind, place in warnings),
-        )
+        try:
+            return cls(
+                track_ids=tuple(values["track_ids"].tolist()),
+                vectors=values["vectors"].astype(np.float32, copy=False),
+                digests=tuple(values["digests"].tolist()),
+                embedding_id=str(values["embedding_id"]),
+                frames_per_track=str(values["frames_per_track"]),
+                warnings=tuple((kind, place) for kind, place in warnings),
+            )
+        except InputError as error:
+            raise InputError(path, f"holds what does not go together ({error})", remedy) from error
 
     def check_fits(
         self, path: str | Path, tracks: Sequence[Track], *, embedding_id: str, frames_per_track: str

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from textwrap import shorten
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Kind = Literal[
     "box clipped to its image",
@@ -22,11 +26,27 @@ class Notices:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._places: dict[Kind, dict[str, None]] = {kind: {} for kind in get_args(Kind)}
+        self._recordings: list[Notices] = []
 
     def add(self, kind: Kind, place: str) -> None:
         """Count `place` (a frame reference, a track and row, a sentence) under `kind`; the same place counts once."""
         with self._lock:
             self._places[kind].setdefault(place)
+            recordings = list(self._recordings)
+        for recording in recordings:
+            recording.add(kind, place)
+
+    @contextmanager
+    def recording(self) -> Iterator[Notices]:
+        """Yield the notices of what is counted meanwhile, whether or not it had been counted before."""
+        seen = Notices()
+        with self._lock:
+            self._recordings.append(seen)
+        try:
+            yield seen
+        finally:
+            with self._lock:
+                self._recordings.remove(seen)
 
     @property
     def records(self) -> tuple[tuple[Kind, str], ...]:

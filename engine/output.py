@@ -24,6 +24,7 @@ class Staging:
     def __init__(self) -> None:
         self._renames: list[tuple[Path, Path, Path]] = []  # asked for, temporary, target
         self._devices: list[tuple[Path, bytes]] = []
+        self._made: list[Path] = []  # folders, outermost first
 
     def __enter__(self) -> Self:
         return self
@@ -32,6 +33,18 @@ class Staging:
         for _path, temporary, _target in self._renames:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+        for folder in reversed(self._made):
+            with suppress(OSError):  # it is not empty: what it was made for is in it
+                folder.rmdir()
+
+    def make_folder(self, path: str | Path) -> None:
+        """Make a folder and those above it; what was made goes again if nothing comes to stand in it."""
+        path = Path(path).absolute()
+        with _naming(path):
+            for folder in reversed([path, *path.parents]):
+                if not folder.exists():
+                    folder.mkdir()
+                    self._made.append(folder)
 
     def add(self, path: str | Path, content: bytes) -> None:
         """Write a file's temporary neighbour. Raises OutputError."""

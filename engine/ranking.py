@@ -59,8 +59,9 @@ def rank(
     whose score is not a number.
     """
     if top_k is not None and top_k < 1:
-        option = "--top-k"
+        option = "top_k"
         raise InputError(option, f"is {top_k}", "give a number above 0")
+    allowed = None if allowed is None else np.asarray(allowed)
     if allowed is not None and (allowed.shape != (len(index),) or allowed.dtype != np.bool_):
         option = "allowed"
         raise InputError(option, f"is {allowed.dtype} {list(allowed.shape)}", f"give bool [{len(index)}], one a track")

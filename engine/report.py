@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import geometry
-from .errors import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,10 +135,7 @@ def write_report(report: Report, directory: str | Path, *, staging: Staging) -> 
     Returns the path of the page.  Raises OutputError.
     """
     directory = Path(directory)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(directory, error) from error
+    staging.make_folder(directory)
     path = directory / "index.html"
     # A lone surrogate, which JSON can spell and UTF-8 cannot, is shown as a question mark.
     staging.add(path, _render(report).encode("utf-8", "replace"))

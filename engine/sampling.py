@@ -129,7 +129,18 @@ def _choose(track: Track, there: list[int], store: FrameStore, rule: str) -> lis
         return there[:RELEASED_FRAMES]
     if rule == "largest":
         return [_largest(track, there, store)]
-    return [there[place] for place in geometry.spread(len(there), int(rule))]
+    return _nearest(there, geometry.spread(len(track.frames), int(rule)).tolist())
+
+
+def _nearest(there: list[int], wanted: list[int]) -> list[int]:
+    """Return for each wanted position the nearest one left.
+
+    A frame that was never tried cannot change the choice, so a track is shown alike alone and beside others.
+    """
+    left = np.array(there)
+    for place in wanted[: len(there)]:
+        left = np.delete(left, np.abs(left - place).argmin())
+    return sorted(set(there) - set(left.tolist()))
 
 
 def _largest(track: Track, there: list[int], store: FrameStore) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
@@ -31,6 +33,18 @@ class Graph(Protocol):
         """Return the graph's output: float32 [block, D]. Safe to call from several threads."""
 
 
+_ALL: weakref.WeakSet[Blocks] = weakref.WeakSet()
+
+
+def _restart() -> None:
+    """Give a forked child threads of its own; it has none of its parent's, and would wait for them for ever."""
+    for blocks in _ALL:
+        blocks._start()
+
+
+os.register_at_fork(after_in_child=_restart)
+
+
 class Blocks:
     """Cuts rows into blocks of one fixed, padded shape and keeps some in flight.
 
@@ -41,10 +55,16 @@ class Blocks:
     def __init__(self, graph: Graph, *, threads: int, in_flight: int) -> None:
         self._graph = graph
         self._in_flight = in_flight
-        self._pool = ThreadPoolExecutor(min(threads, in_flight), "session")
+        self._threads = min(threads, in_flight)
+        self._start()
+        _ALL.add(self)
+
+    def _start(self) -> None:
+        self._pool = ThreadPoolExecutor(self._threads, "session")
 
     def close(self) -> None:
         """Wait for the blocks in flight and stop the threads."""
+        _ALL.discard(self)
         self._pool.shutdown(cancel_futures=True)
 
     def run(self, rows: Iterable[Mapping[str, NDArray[np.generic]]]) -> Iterator[NDArray[np.float32]]:

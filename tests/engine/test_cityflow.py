@@ -227,7 +227,7 @@ BAD_BOXES = [
     ([-float("inf"), 2, 3, 4], "not finite"),
     ([1, 2, 10**400, 4], "not finite"),
     ([-(10**4000), 2, 3, 4], "not finite"),
-    ([1e9, 2, 3, 4], "beyond any image"),
+    ([1e6, 2, 3, 4], "beyond any image"),
     ([1, 2, 0, 4], "no size"),
     ([1, 2, 3, 0.0], "no size"),
     ([1, 2, -3, 4], "no size"),
@@ -245,7 +245,7 @@ def test_a_bad_box_is_refused_by_row(write, box, fact):
     assert "boxes[1]" in message
 
 
-@given(box=st.lists(st.floats(-1e8, 1e8, width=32), min_size=4, max_size=4))
+@given(box=st.lists(st.floats(-9e5, 9e5), min_size=4, max_size=4))
 @LAW
 def test_a_box_that_loads_holds_its_numbers_and_has_a_size(scratch, box):
     scratch.write_text(json.dumps({"t": {"frames": ["a.jpg"], "boxes": [box]}}))
@@ -358,7 +358,7 @@ def test_a_bad_query_is_refused_by_field(write, record, words):
 def test_one_description_is_a_query_of_its_own():
     assert query_from_text("A red car.") == Query("A red car.", ("A red car.",))
     for text in ("", "  ", "...", "\udcff car"):
-        with pytest.raises(InputError, match=r"^--query: text\[0\]: .*; "):
+        with pytest.raises(InputError, match=r"^description: text\[0\]: .*; "):
             query_from_text(text)
 
 

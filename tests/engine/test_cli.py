@@ -484,7 +484,7 @@ def test_read_prints_a_record_a_sentence(cli, capsys):
 
 
 def test_inspect_speaks_of_bundles_and_of_every_file(cli, rank, gallery, tiny, capsys):
-    assert rank(vectors=gallery / "out" / "vectors.npz") == 0
+    assert rank(vectors=gallery / "out" / "vectors.npz", scores=gallery / "out" / "scores.npz") == 0
     for path, word in (
         (tiny, "embedding id"),
         (gallery / "tracks.json", "6 tracks"),
@@ -492,6 +492,7 @@ def test_inspect_speaks_of_bundles_and_of_every_file(cli, rank, gallery, tiny, c
         (gallery / "truth.json", "each of 3 queries"),
         (gallery / "out" / "ranking.json", "rankings for 3 queries over 6 tracks"),
         (gallery / "out" / "vectors.npz", "vectors of 6 tracks, 256 float32"),
+        (gallery / "out" / "scores.npz", "scores of 3 queries over 6 tracks, made of cosine"),
     ):
         assert cli("inspect", path) == 0
         assert word in capsys.readouterr().out

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -84,3 +87,25 @@ def test_encoded_queries_rank_as_the_queries_do(engine, index):
     ]
     both = encoded.sentences["a red sedan"] + encoded.sentences["a car"]
     np.testing.assert_allclose(encoded.vectors[0], both / 2, atol=1e-7)
+
+
+def test_an_engine_goes_on_working_in_a_forked_child(tiny, sample):
+    program = """
+import os, sys
+from nlvr.engine import Engine, FrameStore, NlvrError, load_tracks
+engine, store = Engine(sys.argv[1], device="cpu"), FrameStore(sys.argv[2])
+tracks = load_tracks(sys.argv[2] + "/carpark/tracks.json")
+index = engine.encode_tracks(tracks, store)
+before = engine.ask(index, "a red car").track_ids
+child = os.fork()
+if child == 0:
+    same = engine.ask(index, "a red car").track_ids == before
+    again = engine.encode_tracks(tracks, sys.argv[2]).vectors.tobytes() == index.vectors.tobytes()
+    try:
+        engine.encode_tracks(tracks, store)
+    except NlvrError as error:
+        os._exit(0 if same and again and "forked" in str(error) else 1)
+    os._exit(2)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", program, str(tiny), str(sample)], check=True, timeout=60)

@@ -40,3 +40,14 @@ def test_threads_lose_no_notice():
                 lambda thread=thread: [notices.add("frame missing", f"{(n + thread) % 500}") for n in range(500)]
             )
     assert notices.counts == {"frame missing": 500}
+
+
+def test_a_recording_counts_what_is_added_meanwhile():
+    notices = Notices()
+    notices.add("frame missing", "a")
+    with notices.recording() as seen:
+        notices.add("frame missing", "a")
+        notices.add("frame missing", "b")
+    notices.add("frame missing", "c")
+    assert seen.records == (("frame missing", "a"), ("frame missing", "b"))
+    assert notices.counts == {"frame missing": 3}

@@ -159,3 +159,15 @@ def test_a_device_that_refuses_leaves_the_files_out(tmp_path):
         with pytest.raises(OutputError, match="/dev/full"):
             staging.commit()
     assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_made_for_a_file_goes_where_the_file_does(tmp_path):
+    with Staging() as staging:
+        staging.make_folder(tmp_path / "a" / "b")
+        staging.add(tmp_path / "a" / "b" / "file", b"new")
+    assert not any(tmp_path.iterdir())
+    with Staging() as staging:
+        staging.make_folder(tmp_path / "a" / "b")
+        staging.add(tmp_path / "a" / "b" / "file", b"new")
+        staging.commit()
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"new"

@@ -63,7 +63,9 @@ def test_a_rule_is_passed_on(rule):
     ["", "first", "Last", "0", "00", "-1", "1.5", "1e3", " 3", "3\n", "+3", "٣", "²", "last,all", "9" * 5000],
 )
 def test_what_is_no_rule_is_refused(rule):
-    with pytest.raises(InputError, match=r"^--frames-per-track: .*; give last, largest, released, all or a number of frames$"):
+    with pytest.raises(
+        InputError, match=r"^--frames-per-track: .*; give last, largest, released, all or a number of frames$"
+    ):
         check_rule(rule)
 
 

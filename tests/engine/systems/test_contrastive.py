@@ -8,6 +8,8 @@ from nlvr.engine.errors import FrameError, InputError, ScoreError
 from nlvr.engine.runtime.onnxruntime import OrtGraph
 from nlvr.engine.tokenizer import Tokenizer
 
+BOXES = np.tile(np.array([[200.0, 100, 90, 60]]), (60, 1))
+
 
 @pytest.fixture(scope="module")
 def engine(tiny):
@@ -110,3 +112,23 @@ def test_a_vector_that_is_no_number_names_its_track():
     vectors[1, 2] = np.nan
     with pytest.raises(ScoreError, match="track b"):
         TrackIndex(("a", "b", "c"), vectors, ("", "", ""), "id", "last")
+
+
+@pytest.mark.parametrize("rule", ["last", "largest", "1", "3", "all", "released"])
+def test_a_track_is_encoded_alike_alone_beside_others_and_again(engine, sample, rule):
+    past_the_end = Track("a", tuple(f"carpark/img1/{number:06d}.jpg" for number in range(340, 390)), BOXES[:50])
+    meets_the_end = Track("b", tuple(f"carpark/img1/{number:06d}.jpg" for number in range(376, 381)), BOXES[:5])
+    with FrameStore(sample) as store:
+        alone = engine.encode_tracks([past_the_end], store, frames_per_track=rule).vectors[0]
+        again = engine.encode_tracks([past_the_end], store, frames_per_track=rule).vectors[0]
+    beside = engine.encode_tracks([past_the_end, meets_the_end], sample, frames_per_track=rule).vectors[0]
+    np.testing.assert_array_equal(alone, again)
+    np.testing.assert_array_equal(alone, beside)
+
+
+def test_an_index_holds_the_warnings_of_its_own_tracks(engine, tracks, sample):
+    broken = Track("broken", ("no/such.jpg", *tracks[0].frames), np.concatenate([BOXES[:1], tracks[0].boxes]))
+    with FrameStore(sample) as store:
+        for _ in range(2):
+            assert engine.encode_tracks([broken], store).warnings == (("frame missing", "no/such.jpg"),)
+        assert engine.encode_tracks(tracks, store).warnings == ()
