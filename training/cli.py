@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from .contrastive.config import ContrastiveConfig
     from .loop import Record
+    from .systems import System
 
 app = typer.Typer()
 
@@ -25,7 +25,13 @@ app = typer.Typer()
 @app.command("train")
 def train(
     *,
-    config: Annotated[str, typer.Option(help="clip, baseline, compact, tiny, or a TOML file.")],
+    config: Annotated[
+        str,
+        typer.Option(
+            help="contrastive-clip, -baseline, -compact or -tiny (or these without the prefix), "
+            "sbnet-paper, -released, -compact or -tiny, or a TOML file."
+        ),
+    ],
     output: Annotated[Path, typer.Option(help="Checkpoint directory to write.")],
     tracks: Annotated[Path | None, typer.Option(help="CityFlow-NL train-tracks.json.")] = None,
     frames: Annotated[Path | None, typer.Option(help="Folder that the frame references start from.")] = None,
@@ -47,15 +53,16 @@ def train(
 
     The output holds the best checkpoint by MRR on the held-out scene (schedule.validation_scene), and metrics.jsonl.
     """
-    from .contrastive.config import load_config
+    from .systems import find_system
 
+    system, source = find_system(config)
     overrides = list(settings or [])
     overrides += [f"schedule.epochs={epochs}"] if epochs else []
     overrides += [f"schedule.seed={seed}"] if seed is not None else []
-    loaded = load_config(config, overrides=overrides)
+    loaded = system.load_config(source, overrides=overrides)
     chosen = _device(device)
     if epochs == 0:
-        _write_untrained(loaded, output, pretrained=pretrained)
+        _write_untrained(system, loaded, output, pretrained=pretrained)
     elif tracks is None or frames is None:
         place = "--tracks, --frames"
         raise InputError(place, "are missing", "training needs both; only --epochs 0 does without")
@@ -63,26 +70,36 @@ def train(
         if not quiet:
             typer.echo(f"training on {chosen}", err=True)
         # A resumed run takes its weights from its state.
-        _train(loaded, tracks, frames, output, chosen, pretrained=pretrained and not resume, resume=resume, quiet=quiet)
+        start = pretrained and not resume
+        _train(
+            system,
+            loaded,
+            output,
+            tracks=tracks,
+            frames=frames,
+            device=chosen,
+            pretrained=start,
+            resume=resume,
+            quiet=quiet,
+        )
 
 
-def _write_untrained(config: ContrastiveConfig, output: Path, *, pretrained: bool) -> None:
+def _write_untrained(system: System, config: Any, output: Path, *, pretrained: bool) -> None:  # noqa: ANN401
     from .checkpoint import save_checkpoint
-    from .contrastive.model import ContrastiveModel
-    from .contrastive.tokenizers import build_tokenizer
 
-    model = ContrastiveModel(config, pretrained=pretrained)
-    save_checkpoint(output, model, config=config.to_toml(), tokenizer=build_tokenizer(config).to_str(), steps=0)
+    model = system.model(config, pretrained=pretrained)
+    save_checkpoint(output, model, config=config.to_toml(), tokenizer=system.tokenizer(config).to_str(), steps=0)
     typer.echo(f"{output}: untrained checkpoint, seed {config.schedule.seed}")
 
 
 def _train(
-    config: ContrastiveConfig,
+    system: System,
+    config: Any,  # noqa: ANN401
+    output: Path,
+    *,
     tracks: Path,
     frames: Path,
-    output: Path,
     device: torch.device,
-    *,
     pretrained: bool,
     resume: bool,
     quiet: bool,
@@ -93,9 +110,6 @@ def _train(
     from nlvr.engine.runtime.devices import usable_cpus
 
     from . import loop
-    from .contrastive.model import ContrastiveModel
-    from .contrastive.task import ContrastiveTask
-    from .contrastive.tokenizers import build_tokenizer
     from .scenes import overlapping, split_by_scene
 
     held_out = config.schedule.validation_scene
@@ -104,8 +118,8 @@ def _train(
     for track in overlapping(validation, training):
         notices.add("evaluation track overlaps a training track", track)
     with FrameStore(frames, decode_threads=usable_cpus(), notices=notices) as store:
-        model = ContrastiveModel(config, pretrained=pretrained).to(device)
-        task = ContrastiveTask(config, model, build_tokenizer(config), store, training=training, validation=validation)
+        model = system.model(config, pretrained=pretrained).to(device)
+        task = system.task(config, model, system.tokenizer(config), store, training=training, validation=validation)
         try:
             with progress(config.schedule.epochs, task.steps, hidden=quiet or not sys.stderr.isatty()) as report:
                 end = loop.train(task, config.schedule, output, resume=resume, report=report)

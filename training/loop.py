@@ -1,8 +1,8 @@
-"""One training run, whatever the system: AdamW steps, metrics, the best checkpoint, and a state to resume from.
+"""One training run, whatever the system: steps, metrics, the best checkpoint, and a state to resume from.
 
-A `Task` brings the model, the batches and the loss. A batch depends on the seed, the epoch and the step alone, and the
-state holds everything else that moves (weights, optimiser, random numbers, position), so a resumed run goes on with the
-losses of one that was never interrupted; on a CPU, bit for bit.
+A `Task` brings the model, the optimiser, the batches and the loss. A batch depends on the seed, the epoch and the step
+alone, and the state holds everything else that moves (weights, optimiser, random numbers, position), so a resumed run
+goes on with the losses of one that was never interrupted; on a CPU, bit for bit.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor, nn
+    from torch.optim import Optimizer
 
 METRICS = "metrics.jsonl"
 SAVE_SECONDS = 300.0  # the most work a killed process loses
@@ -46,6 +47,14 @@ class Task(Protocol):
     def steps(self) -> int: ...
     @property
     def identity(self) -> Mapping[str, str]: ...
+
+    def optimizer(self) -> Optimizer:
+        """Return a new optimiser of the model's parameters."""
+        ...
+
+    def learning_rate(self, epoch: int) -> float:
+        """Return the rate of an epoch, counted from 0."""
+        ...
 
     def batches(self, epoch: int, first: int) -> Generator[Any, None, None]:
         """Yield the epoch's batches from number `first` on."""
@@ -69,10 +78,6 @@ class Schedule(Protocol):
 
     @property
     def epochs(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
     @property
     def mixed_precision(self) -> bool: ...
     @property
@@ -127,8 +132,7 @@ class _Run:
         self.task, self.schedule, self.output, self.report = task, schedule, output, report
         self.at = Position()
         self.device = next(task.model.parameters()).device
-        trained = [parameter for parameter in task.model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(trained, schedule.learning_rate, weight_decay=schedule.weight_decay)
+        self.optimizer = task.optimizer()
         mixed = schedule.mixed_precision and self.device.type == "cuda"
         half = torch.bfloat16 if not mixed or torch.cuda.is_bf16_supported() else torch.float16
         self.autocast = torch.autocast(self.device.type, half, enabled=mixed)
@@ -146,6 +150,8 @@ class _Run:
     def epoch(self) -> None:
         """Run what is left of the epoch, validate, and keep the checkpoint if it is the best."""
         self.task.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.task.learning_rate(self.at.epoch)
         with closing(self.task.batches(self.at.epoch, self.at.step)) as batches:
             started = time.perf_counter()
             for batch in batches:

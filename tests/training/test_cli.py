@@ -38,9 +38,9 @@ def data(tmp_path):
     return ["--tracks", str(tmp_path / "train-tracks.json"), "--frames", str(tmp_path)]
 
 
-def run(*arguments, fails=None):
-    small = [word for setting in SMALL for word in ("--set", setting)]
-    result = CliRunner().invoke(app, ["--config", "tiny", "--device", "cpu", *small, *map(str, arguments)])
+def run(*arguments, config="tiny", small=SMALL, fails=None):
+    settings = [word for setting in small for word in ("--set", setting)]
+    result = CliRunner().invoke(app, ["--config", str(config), "--device", "cpu", *settings, *map(str, arguments)])
     if fails:
         assert isinstance(result.exception, fails)
         return str(result.exception)
@@ -78,6 +78,20 @@ def test_a_run_writes_checkpoint_and_metrics_and_says_so(data, tmp_path):
         ["epoch", "mean_loss", "mrr", "recall_10", "recall_5", "validation_seconds"],
     ]
     assert run(*data, "--epochs", 2, "--output", tmp_path / "out", "--quiet").stderr == ""
+
+
+def test_sbnet_trains_by_the_same_verb(data, tmp_path):
+    small = ("text.length=32", "recipe.size=32", "schedule.batch=3", "schedule.validation_scene=S02")
+    untrained = run("--epochs", 0, "--output", tmp_path / "none", config="sbnet-tiny", small=small)
+    assert untrained.stdout.endswith("untrained checkpoint, seed 0\n")
+    result = run(*data, "--epochs", 2, "--output", tmp_path / "out", config="sbnet-tiny", small=small)
+    assert result.exit_code == 0
+    assert "checkpoint after 2 epochs, best MRR" in result.stdout
+    # A checkpoint's own settings say which system they are of.
+    again = run(*data, "--output", tmp_path / "again", config=tmp_path / "out/config.toml", small=())
+    assert again.exit_code == 0
+    assert contents(tmp_path / "again") == contents(tmp_path / "out")
+    assert tomllib.loads((tmp_path / "none/config.toml").read_text())["system"] == "sbnet"
 
 
 def test_ctrl_c_leaves_a_run_that_resumes_to_the_same_end(data, tmp_path, monkeypatch):

@@ -22,8 +22,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @dataclass(frozen=True)
 class Schedule:
     epochs: int = 3
-    learning_rate: float = 0.1
-    weight_decay: float = 0.01
     mixed_precision: bool = True
     seed: int = 7
 
@@ -43,6 +41,12 @@ class Toy:
         for parameter in self.model.parameters():
             nn.init.normal_(parameter, generator=generator)
         self._mrrs = itertools.cycle(self.mrrs)
+
+    def optimizer(self):
+        return torch.optim.AdamW(self.model.parameters())
+
+    def learning_rate(self, epoch):
+        return 0.1 / (1 + epoch)
 
     def batches(self, epoch, first):
         for step in range(first, self.steps):
@@ -106,6 +110,17 @@ def test_the_metrics_file_has_a_line_a_step_and_an_epoch(whole):
     first = [line["loss"] for line in lines if line["epoch"] == 0 and "step" in line]
     assert lines[task.steps]["mean_loss"] == pytest.approx(sum(first) / task.steps)
     assert not (output / STATE).exists()
+
+
+def test_the_task_sets_the_rate_of_each_epoch(whole):
+    output, task = whole
+    rates = [line["learning_rate"] for line in records(output) if "step" in line]
+    assert rates == [rate for rate in (0.1, 0.05, 0.1 / 3) for _ in range(task.steps)]
+    still = Toy()
+    still.learning_rate = lambda epoch: 0.0
+    before = [parameter.clone() for parameter in still.model.parameters()]
+    loop.train(still, Schedule(epochs=1), output)
+    assert all(map(torch.equal, still.model.parameters(), before))
 
 
 def test_the_same_seed_gives_the_same_bytes(whole, tmp_path):

@@ -6,24 +6,23 @@ Images are prepared by the engine's own code, which also serves.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nlvr.engine import preprocess
-from nlvr.engine.errors import FrameError, InputError
 from nlvr.engine.frames import frame_order
 from nlvr.engine.sampling import Shot, check_boxes
 
+from ..data import ahead, nothing_readable, sentences
 from ..scenes import camera
 from .negatives import NegativeSampler, mine_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
-    from concurrent.futures import Future
 
     from nlvr.engine.cityflow import Track
     from nlvr.engine.frames import FrameStore
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
     Embed = Callable[[Sequence[str]], np.ndarray]
 
-_AHEAD = 2  # batches prepared while the model works on one
 _ORDER, _DRAWS = 1, 2  # streams of random numbers: the order of an epoch, the draws of a batch
 
 
@@ -138,17 +136,7 @@ class ContrastiveDataset:
 
         Raises FrameError naming a track of which no frame can be read.
         """
-        pool = ThreadPoolExecutor(1, "batches")
-        try:
-            waiting: deque[Future[Batch]] = deque()
-            for step in range(first, self.steps):
-                waiting.append(pool.submit(self.load, epoch, step))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return ahead(partial(self.load, epoch), range(first, self.steps))
 
     def load(self, epoch: int, step: int) -> Batch:
         """Return one batch."""
@@ -176,21 +164,9 @@ class ContrastiveDataset:
         while len(found) < len(untried):
             for row, positions in untried.items():
                 if row not in found and not positions:
-                    track = self.tracks[row]
-                    fact = f"none of its {len(track.frames)} frames can be read; the first is {track.frames[0]}"
-                    place = f"track {track.id}"
-                    raise FrameError(place, fact, "correct --frames, or leave the track out")
+                    raise nothing_readable(self.tracks[row])
             shots = [Shot(row, positions.pop()) for row, positions in untried.items() if row not in found]
             for shot, vehicle in read_vehicles(self.tracks, shots, self.store, self.recipe):
                 if vehicle is not None:
                     found[shot.row] = vehicle
         return Vehicles.stack([found[row] for row in untried])
-
-
-def sentences(tracks: Sequence[Track]) -> list[str]:
-    """Return the sentences of all the tracks in order. Raises InputError for a track that has none."""
-    for track in tracks:
-        if not track.nl:
-            place = f"track {track.id}"
-            raise InputError(place, "nl is empty or missing", "training needs a description of every track")
-    return [sentence for track in tracks for sentence in track.nl]

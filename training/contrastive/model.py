@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..backbones.pixels import Normalise
 from .motion import MotionEncoder
 from .towers import build_towers
 
@@ -36,9 +37,6 @@ class Projection(nn.Module):
 class VehicleEncoder(nn.Module):
     """v = W_v [background | crop | motion], unit."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, config: ContrastiveConfig, image: Tower, crop: Tower | None) -> None:
         super().__init__()
         self.image = image.module
@@ -46,9 +44,7 @@ class VehicleEncoder(nn.Module):
         self.motion = MotionEncoder(config.model.motion_width)
         widths = image.width + (crop or image).width + self.motion.width
         self.projection = Projection(widths, config.model.width)
-        for name in ("mean", "std"):
-            statistic = torch.tensor(getattr(config.recipe, name), dtype=torch.float32)
-            self.register_buffer(name, statistic[:, None, None], persistent=False)
+        self.normalise = Normalise(config.recipe.mean, config.recipe.std)
 
     def forward(self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor) -> Tensor:
         """background, crop: uint8 [B, S, S, 3] RGB.  points: float32 [B, T, 2].  lengths: int64 [B], 1 to T.
@@ -64,8 +60,7 @@ class VehicleEncoder(nn.Module):
 
     def _normalise(self, images: Tensor) -> Tensor:
         """uint8 [B, S, S, 3] → [B, 3, S, S] of the tower's own precision."""
-        scaled = (images.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
-        return scaled.to(next(self.image.parameters()).dtype)
+        return self.normalise(images).to(next(self.image.parameters()).dtype)
 
 
 class TextEncoder(nn.Module):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,12 +13,13 @@ from nlvr.engine.sampling import ShotPlan, check_boxes
 from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
-from .dataset import ContrastiveDataset, Vehicles, read_vehicles, sentences
+from ..data import identity, sentences
+from .dataset import ContrastiveDataset, Vehicles, read_vehicles
 from .losses import contrastive_loss
 from .sentences import sentence_embeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import tokenizers
@@ -73,7 +72,17 @@ class ContrastiveTask:
         sentences(validation)
         check_boxes(validation, store)
         self.steps = self.dataset.steps
-        self.identity = _identity(config, [*training, *validation])
+        self.identity = identity(config, [*training, *validation])
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Return AdamW over what is not frozen."""
+        schedule = self.config.schedule
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(trained, schedule.learning_rate, weight_decay=schedule.weight_decay)
+
+    def learning_rate(self, epoch: int) -> float:
+        """Return the rate of an epoch: the same for all."""
+        return self.config.schedule.learning_rate
 
     def batches(self, epoch: int, first: int) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on."""
@@ -150,12 +159,3 @@ def _means(vectors: Iterable[tuple[int, np.ndarray]], count: int) -> np.ndarray:
     for row, vector in vectors:
         sums[row].append(vector)
     return np.stack([np.mean(own, axis=0, dtype=np.float64) for own in sums])
-
-
-def _identity(config: ContrastiveConfig, tracks: Sequence[Track]) -> Mapping[str, str]:
-    # A run may be resumed to go on for longer.
-    settings = replace(config, schedule=replace(config.schedule, epochs=1))
-    digest = hashlib.sha256()
-    for track in tracks:
-        digest.update(repr((track.id, track.frames, track.boxes.tolist(), track.nl)).encode())
-    return {"settings": settings.to_toml(), "tracks": digest.hexdigest()}

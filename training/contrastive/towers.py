@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from ..backbones import hub
+from ..backbones.efficientnet import EfficientNetLite0
+from ..backbones.pooling import masked_mean
+from ..backbones.tiny import TINY_VOCABULARY, TinyImageEncoder, TinyTextEncoder
+from ..backbones.weights import CLIP_NAME, loading
 from ..torchvision_schemas import declare_missing_operators
-from .efficientnet import EfficientNetLite0
-from .tiny import TINY_VOCABULARY, TinyImageTower, TinyTextTower, masked_mean
-from .weights import BERT_NAME, CLIP_NAME, EFFICIENTNET_LITE0, MINILM, loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +80,27 @@ class BertTower(nn.Module):
         return self.pooling(encoded.last_hidden_state, mask)
 
 
+class EfficientNetTower(EfficientNetLite0):
+    """EfficientNet-Lite0, averaged over the image."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images).mean((2, 3))
+
+
+class TinyImageTower(TinyImageEncoder):
+    """The tiny image network, averaged over the image."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images).mean((2, 3))
+
+
+class TinyTextTower(TinyTextEncoder):
+    """The tiny text transformer, averaged over the real tokens."""
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return masked_mean(super().forward(ids, mask), mask)
+
+
 def _clip(config: ContrastiveConfig, pretrained: bool) -> Towers:
     declare_missing_operators()
     import open_clip
@@ -102,58 +124,27 @@ def _clip(config: ContrastiveConfig, pretrained: bool) -> Towers:
 
 
 def _baseline(config: ContrastiveConfig, pretrained: bool) -> Towers:
-    declare_missing_operators()
-    from transformers import BertConfig, BertModel
-
-    shape = BertConfig()  # its defaults are BERT base, uncased
-    if pretrained:
-        with loading(BERT_NAME, "a folder with the files of that model and torchvision's resnet files"):
-            source = config.model.weights or BERT_NAME
-            bert, found = BertModel.from_pretrained(
-                source, config=shape, add_pooling_layer=False, output_loading_info=True
-            )
-            if found["missing_keys"]:  # the loader would leave these random
-                message = f"it lacks {min(found['missing_keys'])}"
-                raise ValueError(message)
-    else:
-        bert = BertModel(shape, add_pooling_layer=False)
-    text = Tower(BertTower(bert, pooling=_first), shape.hidden_size)
+    bert = hub.bert(pretrained=pretrained, weights=config.model.weights)
+    text = Tower(BertTower(bert, pooling=_first), bert.config.hidden_size)
     image = _resnet("ResNet50", config, pretrained)
     return Towers(image, None if config.model.shared else _resnet("ResNet34", config, pretrained), text)
 
 
 def _resnet(name: str, config: ContrastiveConfig, pretrained: bool) -> Tower:
-    from torchvision import models
-
-    resnet = models.get_model(name.lower())
-    if pretrained:
-        weights = models.get_model_weights(name)["IMAGENET1K_V1"]
-        file = weights.url.rsplit("/", 1)[-1]
-        with loading(file, f"a folder with {file} and the files of {BERT_NAME}"):
-            if config.model.weights:
-                states = torch.load(Path(config.model.weights) / file, map_location="cpu", weights_only=True)
-            else:
-                states = weights.get_state_dict(progress=False, check_hash=True)
-            resnet.load_state_dict(states)
+    resnet = hub.resnet(name, pretrained=pretrained, weights=config.model.weights)
     width = resnet.fc.in_features
     resnet.fc = nn.Identity()
     return Tower(resnet, width)
 
 
 def _compact(config: ContrastiveConfig, pretrained: bool) -> Towers:
-    declare_missing_operators()
-    from safetensors.torch import load_file
-    from transformers import BertConfig, BertModel
-
-    image = EfficientNetLite0()
-    shape = BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
-    bert = BertModel(shape, add_pooling_layer=False)
+    image = EfficientNetTower()
+    bert = hub.minilm(pretrained=pretrained)
     if pretrained:
-        image.load_published(torch.load(EFFICIENTNET_LITE0.path(), map_location="cpu", weights_only=True))
-        published = load_file(MINILM.path())
-        bert.load_state_dict({name: published[name] for name in bert.state_dict()})
+        image.load_published()
     tower = Tower(image, image.width)
-    return Towers(tower, _second(config, tower), Tower(BertTower(bert, pooling=masked_mean), shape.hidden_size))
+    text = Tower(BertTower(bert, pooling=masked_mean), bert.config.hidden_size)
+    return Towers(tower, _second(config, tower), text)
 
 
 def _tiny(config: ContrastiveConfig, pretrained: bool) -> Towers:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nlvr.engine.errors import InputError
 from nlvr.training.contrastive.config import (
@@ -55,24 +53,6 @@ def test_every_preset_survives_the_round_trip(preset, settings_file):
     assert load_config(settings_file(config.to_toml())) == config
 
 
-@given(
-    rate=st.floats(min_value=1e-12, max_value=1e3),
-    decay=st.floats(min_value=0, max_value=10),
-    seed=st.integers(0, 2**62),
-    frozen=st.sets(st.sampled_from(["image", "text"])),
-    scene=st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
-    hard=st.booleans(),
-)
-def test_any_valid_settings_survive_the_round_trip(tmp_path_factory, rate, decay, seed, frozen, scene, hard):
-    schedule = ScheduleConfig(
-        learning_rate=rate, weight_decay=decay, seed=seed, frozen=tuple(sorted(frozen)), validation_scene=scene
-    )
-    config = replace(load_config("tiny"), schedule=schedule, negatives=NegativesConfig(hard_texts=hard))
-    path = tmp_path_factory.getbasetemp() / "round-trip.toml"
-    path.write_text(config.to_toml(), encoding="utf-8")
-    assert load_config(path) == config
-
-
 def test_absent_keys_take_the_papers_values(settings_file):
     config = load_config(settings_file(MINIMAL))
     assert (config.loss, config.negatives, config.schedule) == (LossConfig(), NegativesConfig(), ScheduleConfig())
@@ -114,6 +94,12 @@ def test_a_bad_setting_is_refused_by_file_and_key(addition, key, settings_file):
         ("recipe.std=[0.5, 0.5, 0]", "recipe.std"),
         ("recipe.frames=0", "recipe.frames"),
         ("recipe.frames='first'", "recipe.frames"),
+        ("recipe.frames='\"007\"'", "recipe.frames"),
+        ("recipe.frames='007'", "recipe.frames"),
+        ("recipe.mean=[2.0, 0, 0]", "recipe.mean"),
+        ("recipe.std=[2.0, 1, 1]", "recipe.std"),
+        ("recipe.line_width=2.0", "recipe.line_width"),
+        ("recipe.max_points=1", "recipe.max_points"),
         ("recipe.size=100", "recipe.size"),
     ],
 )
@@ -136,32 +122,8 @@ def test_overrides_replace_the_files_settings():
     )
 
 
-@pytest.mark.parametrize("setting", ["epochs=3", "schedule.epochs", "optimiser.name=sgd"])
-def test_an_override_that_names_no_setting_is_refused(setting):
-    with pytest.raises(InputError, match=r"section\.key=value"):
-        load_config("tiny", overrides=[setting])
-
-
-def test_a_section_that_is_no_table_is_refused(settings_file):
-    with pytest.raises(InputError, match=": loss: no section"):
-        load_config(settings_file(f"loss = 3\n{MINIMAL}"), overrides=["loss.kind=triplet"])
-
-
 @pytest.mark.parametrize("key", ["backbone", "mean", "std"])
 def test_what_belongs_to_the_backbone_has_no_default(key, settings_file):
     lines = [line for line in MINIMAL.splitlines() if not line.startswith(key)]
     with pytest.raises(InputError, match=rf"\.{key}: absent"):
         load_config(settings_file("\n".join(lines)))
-
-
-def test_a_file_that_cannot_be_read_is_refused_with_the_presets_named(tmp_path):
-    with pytest.raises(InputError, match=r"absent\.toml.*clip, baseline, compact, tiny"):
-        load_config(tmp_path / "absent.toml")
-
-
-@pytest.mark.parametrize("content", [b"[model\n", b"\xff\xfe"])
-def test_a_file_that_is_not_toml_is_refused(content, tmp_path):
-    path = tmp_path / "settings.toml"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match="is not TOML"):
-        load_config(path)

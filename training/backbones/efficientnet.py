@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: the image tower of the compact preset.
+"""EfficientNet-Lite0: the image network of the compact presets.
 
 Layer for layer the published network ("EfficientNet", Tan and Le 2019, without squeeze-and-excitation and with ReLU6),
 in the order of its checkpoint, so that the weights are read by position. Convolutions pad as TensorFlow's "SAME" does,
@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
+from .weights import EFFICIENTNET_LITE0
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from typing import Self
 
 # repeats, kernel, stride of the first, expansion, channels out
 _STAGES = (
@@ -27,39 +30,51 @@ _STAGES = (
 
 
 class EfficientNetLite0(nn.Module):
-    """Images float [B, 3, S, S], normalised, S a multiple of 32 → features float [B, 1280]."""
+    """Images float [B, 3, S, S], normalised, S a multiple of `stride` → features float [B, 1280, S/stride, S/stride].
+
+    stride: 32 as published, or 16: the last strided stage then moves by single cells and what follows it is dilated, so
+    that every second cell is one of the published network's, and its weights mean what they meant.
+    """
 
     width = 1280
 
-    def __init__(self) -> None:
+    def __init__(self, *, stride: int = 32) -> None:
         super().__init__()
         self.stem = _convolution(3, 32, kernel=3, stride=2)
         blocks: list[nn.Module] = []
-        channels = 32
-        for repeats, kernel, stride, expansion, out in _STAGES:
+        channels, reached, dilation = 32, 2, 1
+        for repeats, kernel, first_stride, expansion, out in _STAGES:
+            moves = first_stride if reached * first_stride <= stride else 1
             for repeat in range(repeats):
-                blocks.append(_Block(channels, out, kernel, stride if repeat == 0 else 1, expansion))
+                blocks.append(
+                    _Block(channels, out, kernel, expansion, stride=moves if repeat == 0 else 1, dilation=dilation)
+                )
                 channels = out
+                if repeat == 0 and moves < first_stride:
+                    dilation = first_stride
+            reached *= moves
         self.blocks = nn.Sequential(*blocks)
         self.head = _convolution(channels, self.width, kernel=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.blocks(self.stem(images))).mean((2, 3))
+        return self.head(self.blocks(self.stem(images)))
 
-    def load_published(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the published checkpoint's tensors, its classifier left out."""
+    def load_published(self) -> Self:
+        """Take the published checkpoint's tensors, its classifier left out. Raises InputError when it is not there."""
+        weights = torch.load(EFFICIENTNET_LITE0.path(), map_location="cpu", weights_only=True)
         published = [tensor for name, tensor in weights.items() if not name.startswith("_fc.")]
         self.load_state_dict(dict(zip(self.state_dict(), published, strict=True)))
+        return self
 
 
 class _Block(nn.Module):
     """An inverted residual: expand, convolve each channel by itself, project."""
 
-    def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
+    def __init__(self, channels: int, out: int, kernel: int, expansion: int, *, stride: int, dilation: int) -> None:
         super().__init__()
         inner = channels * expansion
         layers = [_convolution(channels, inner, kernel=1)] if expansion > 1 else []
-        layers.append(_convolution(inner, inner, kernel=kernel, stride=stride, groups=inner))
+        layers.append(_convolution(inner, inner, kernel=kernel, stride=stride, groups=inner, dilation=dilation))
         layers.append(_convolution(inner, out, kernel=1, activation=False))
         self.layers = nn.Sequential(*layers)
         self.residual = stride == 1 and channels == out
@@ -69,11 +84,20 @@ class _Block(nn.Module):
 
 
 def _convolution(
-    channels: int, out: int, *, kernel: int, stride: int = 1, groups: int = 1, activation: bool = True
+    channels: int,
+    out: int,
+    *,
+    kernel: int,
+    stride: int = 1,
+    groups: int = 1,
+    dilation: int = 1,
+    activation: bool = True,
 ) -> nn.Sequential:
-    after = kernel // 2
+    after = kernel // 2 * dilation
     before = after if stride == 1 else after - 1
     padding = [nn.ZeroPad2d((before, after, before, after))] if before != after else []
-    convolution = nn.Conv2d(channels, out, kernel, stride, padding=0 if padding else after, groups=groups, bias=False)
+    convolution = nn.Conv2d(
+        channels, out, kernel, stride, padding=0 if padding else after, dilation=dilation, groups=groups, bias=False
+    )
     norm = nn.BatchNorm2d(out, eps=1e-3, momentum=0.01)
     return nn.Sequential(*padding, convolution, norm, *([nn.ReLU6()] if activation else []))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CLIP_NAME = "ViT-B-32-quickgelu"
 BERT_NAME = "bert-base-uncased"
+ELECTRA_NAME = "google/electra-small-discriminator"
 _REMEDY = "pip install --force-reinstall 'nlvr-engine[train]' brings it"
 
 

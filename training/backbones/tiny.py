@@ -1,4 +1,4 @@
-"""The towers of the tiny preset: small enough to build, train and export within a test."""
+"""The backbones of the tiny presets: small enough to build, train and export within a test."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 TINY_VOCABULARY = 3 + 256  # padding, start and end, then every byte
 
 
-class TinyImageTower(nn.Module):
-    """Four strided convolutions and a global mean: images float [B, 3, S, S] → features float [B, 64]."""
+class TinyImageEncoder(nn.Module):
+    """Four strided convolutions: images float [B, 3, S, S] → features float [B, 64, S/16, S/16]."""
 
     def __init__(self, channels: Sequence[int] = (16, 32, 48, 64)) -> None:
         super().__init__()
@@ -29,11 +29,11 @@ class TinyImageTower(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.layers(images).mean((2, 3))
+        return self.layers(images)
 
 
-class TinyTextTower(nn.Module):
-    """A text transformer: ids and mask int64 [B, L] → features float [B, width], the mean over the real tokens."""
+class TinyTextEncoder(nn.Module):
+    """A text transformer: ids and mask int64 [B, L] → tokens float [B, L, width]; padding reaches no real token."""
 
     def __init__(self, vocabulary: int, length: int, *, width: int = 64, heads: int = 4, layers: int = 2) -> None:
         super().__init__()
@@ -48,13 +48,7 @@ class TinyTextTower(nn.Module):
         attended = mask.bool()[:, None, None, :]
         for layer in self.layers:
             x = layer(x, attended)
-        return masked_mean(self.norm(x), mask)
-
-
-def masked_mean(tokens: Tensor, mask: Tensor) -> Tensor:
-    """Average float [B, L, D] over where mask, int64 [B, L], is 1: float [B, D]. Each row has one at least."""
-    real = mask[:, :, None].to(tokens.dtype)
-    return (tokens * real).sum(1) / real.sum(1)
+        return self.norm(x)
 
 
 class _Layer(nn.Module):

@@ -1,0 +1,51 @@
+"""Colour and type: pooling over a box, the heads and their normalisation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nlvr.engine.geometry import box_cells
+from nlvr.training.sbnet.attributes import ImageAttributes, TextAttributes, box_mean
+from nlvr.training.sbnet.config import load_config
+
+CELLS = 6
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**31), data=st.data())
+def test_the_mean_over_a_box_equals_a_loop_over_its_cells(seed, data):
+    pixels = data.draw(st.tuples(*2 * [st.floats(0, 95)], *2 * [st.floats(0.01, 200)]))
+    x0, y0, x1, y1 = box_cells(torch.tensor([pixels], dtype=torch.float64).numpy(), 96, 96, CELLS)[0].tolist()
+    features = torch.rand(1, 3, CELLS, CELLS, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    boxes = torch.zeros(1, CELLS, CELLS, dtype=torch.bool)
+    boxes[0, y0:y1, x0:x1] = True
+    cells = [(row, column) for row in range(y0, y1) for column in range(x0, x1)]
+    expected = [
+        sum(features[0, channel, row, column].item() for row, column in cells) / len(cells) for channel in range(3)
+    ]
+    assert box_mean(features, boxes)[0].tolist() == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_text_is_read_at_its_first_token():
+    head = TextAttributes(load_config("tiny").model)
+    tokens = torch.rand(3, 5, 64)
+    logits = head(tokens)
+    assert (logits.colour.shape, logits.type.shape) == ((3, 12), (3, 10))
+    torch.testing.assert_close(logits.colour, tokens[:, 0] @ head.colours.weight.T + head.colours.bias)
+    tokens[:, 1:] = 0
+    torch.testing.assert_close(head(tokens).type, logits.type)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("norm", [True, False])
+def test_the_image_heads_are_two_layers_and_normalise_where_asked(norm):
+    head = ImageAttributes(load_config("tiny", overrides=[f"model.head_norm={str(norm).lower()}"]).model).eval()
+    first, *middle, last = head.colours
+    assert (first.weight.shape, last.weight.shape, head.types[-1].weight.shape) == ((32, 64), (12, 32), (10, 32))
+    assert [type(layer).__name__ for layer in middle] == ["BatchNorm1d", "ReLU"] if norm else ["ReLU"]
+    pooled = torch.rand(4, 64)
+    hidden = first(pooled) / (1 + 1e-5) ** 0.5 if norm else first(pooled)  # the statistics at their start
+    torch.testing.assert_close(head(pooled).colour, last(hidden.relu()))

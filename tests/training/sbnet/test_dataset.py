@@ -1,0 +1,192 @@
+"""Batches: what a sample holds, grouping by frame, mirrored sentences, negatives, next frames, missing frames."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from nlvr.engine.cityflow import load_tracks
+from nlvr.engine.errors import FrameError, InputError
+from nlvr.engine.frames import FrameStore
+from nlvr.engine.language import COLOURS, TYPES
+from nlvr.engine.preprocess import Recipe, resize
+from nlvr.engine.tokenizer import Tokenizer
+from nlvr.training.sbnet.config import load_config
+from nlvr.training.sbnet.dataset import SBNetDataset, labels, next_frame
+from nlvr.training.sbnet.losses import UNLABELLED
+from nlvr.training.sbnet.tokenizers import build_tokenizer
+from nlvr.training.sbnet.views import View, mirrored
+
+SMALL = ("recipe.size=64", "text.length=24", "schedule.batch=10")
+PLAIN = ("augment.crop=1.0", "augment.flip=0.0", "negatives.probability=0.0")
+
+
+def dataset(root, *overrides, tracks=None, store=None):
+    config = load_config("tiny", overrides=[*SMALL, *overrides])
+    tokenizer = Tokenizer(build_tokenizer(config), length=config.text.length)
+    tracks = load_tracks(root / "train-tracks.json") if tracks is None else tracks
+    return SBNetDataset(config, tracks, store or FrameStore(root, decode_threads=2), tokenizer)
+
+
+def same(one, other):
+    names = [field.name for field in dataclasses.fields(one)]
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def words(samples, batch):
+    """Return the sentence of each sample, read from its bytes; the tokenizer writes a space as Ġ."""
+    tokens = build_tokenizer(samples.config).id_to_token
+    texts = [
+        "".join(tokens(number) for number in ids[mask == 1][1:-1]).replace("Ġ", " ")
+        for ids, mask in zip(batch.ids, batch.mask, strict=True)
+    ]
+    return [texts[row] for row in batch.text_rows]
+
+
+def test_an_epoch_shows_every_frame_of_every_track_once(street):
+    samples, shown = dataset(street, *PLAIN), []
+    batches = list(samples.batches(0))
+    assert samples.steps == len(batches) == 12
+    with FrameStore(street) as store:
+        known = {
+            resize(store.read(frame), Recipe(size=64)).tobytes(): frame
+            for track in samples.tracks
+            for frame in track.frames
+        }
+    for batch in batches:
+        frames = [known[image.tobytes()] for image in batch.images]
+        assert len(set(frames)) == len(frames)
+        said = words(samples, batch)
+        for number, row in enumerate(batch.frame_rows):
+            (track,) = (track for track in samples.tracks if said[number] in track.nl)
+            box = track.boxes[track.frames.index(frames[row])]
+            np.testing.assert_array_equal(batch.boxes[number], View.whole(box[None]).masks(64, 64, 4)[0])
+            colour, kind = batch.image_labels[number]
+            assert f"{COLOURS[colour]}-{TYPES[kind]}" == track.id
+            shown.append((track.id, frames[row]))
+        assert batch.positive.all()
+        np.testing.assert_array_equal(batch.text_labels, batch.image_labels)
+    assert sorted(shown) == sorted((track.id, frame) for track in samples.tracks for frame in track.frames)
+
+
+def test_batches_depend_on_seed_epoch_and_step_alone(street):
+    samples = dataset(street)
+    first = list(samples.batches(1))
+    assert all(same(a, b) for a, b in zip(first[5:], samples.batches(1, 5), strict=True))
+    assert all(same(a, b) for a, b in zip(first, dataset(street).batches(1), strict=True))
+    assert not same(first[0], samples.load(2, 0))
+    assert not same(first[0], dataset(street, "schedule.seed=1").load(1, 0))
+
+
+def test_a_negative_describes_no_vehicle_of_the_frame_and_its_labels_are_its_own(street):
+    samples = dataset(street, "augment.flip=0.0", "negatives.probability=0.5")
+    counts = np.zeros(2, int)
+    for batch in samples.batches(0):
+        for number, said in enumerate(words(samples, batch)):
+            (told,) = (track for track in samples.tracks if said in track.nl)
+            colour, kind = batch.text_labels[number]
+            assert f"{COLOURS[colour]}-{TYPES[kind]}" == told.id
+            own = batch.image_labels[number]
+            counts[int(batch.positive[number])] += 1
+            if batch.positive[number]:
+                assert (own == (colour, kind)).all()
+            else:
+                assert (own == (colour, kind)).sum() == 1
+                frame = [one for one, row in enumerate(batch.frame_rows) if row == batch.frame_rows[number]]
+                assert not (batch.image_labels[frame] == (colour, kind)).all(axis=1).any()
+    assert counts.min() > 30
+
+
+def test_a_mirrored_frame_has_mirrored_boxes_and_words(street):
+    tracks = [
+        dataclasses.replace(track, nl=("It turns left.",) if row % 2 else ("It turns right.",))
+        for row, track in enumerate(load_tracks(street / "train-tracks.json"))
+    ]
+    plain, flipped = (dataset(street, *PLAIN, f"augment.flip={flip}", tracks=tracks) for flip in (0.0, 1.0))
+    for one, other in zip(plain.batches(0), flipped.batches(0), strict=True):
+        np.testing.assert_array_equal(other.images, one.images[:, :, ::-1])
+        np.testing.assert_array_equal(other.following, one.following[:, :, ::-1])
+        np.testing.assert_array_equal(other.boxes, one.boxes[:, :, ::-1])
+        assert words(flipped, other) == [mirrored(text) for text in words(plain, one)]
+
+
+def test_the_next_frame_is_the_next_in_time_and_absent_beyond_a_gap(own_street):
+    folder = own_street / "train/S01/c001/img1"
+    (folder / "000007.jpg").unlink()
+    samples = dataset(own_street, *PLAIN)
+    with FrameStore(own_street) as store:
+        images = {number: store.read(f"train/S01/c001/img1/{number:06d}.jpg") for number in range(1, 31) if number != 7}
+    known = {resize(image, Recipe(size=64)).tobytes(): number for number, image in images.items()}
+    seen = set()
+    for batch in samples.batches(0):
+        for image, following, followed in zip(batch.images, batch.following, batch.followed, strict=True):
+            number = known[image.tobytes()]
+            seen.add(number)
+            assert followed == (number not in (6, 30))
+            if followed:
+                np.testing.assert_array_equal(following, resize(images[number + 1], Recipe(size=4)))
+            else:
+                assert not following.any()
+    assert seen == set(images)
+    assert not any(batch.followed.any() for batch in dataset(own_street, "modules.future=false").batches(0))
+
+
+def test_the_next_frame_of_a_reference():
+    assert next_frame("./a/img1/000099.jpg") == "./a/img1/000100.jpg"
+    assert next_frame("9.png") == "10.png"
+    assert next_frame("a/img1/first.jpg") is None
+
+
+def test_labels_are_the_vote_over_all_views_and_may_be_unknown(street):
+    track = load_tracks(street / "train-tracks.json")[0]
+    tracks = [
+        dataclasses.replace(track, nl=("A red car.", "A blue suv.", "A red suv.")),
+        dataclasses.replace(track, nl=("A vehicle.",)),
+        dataclasses.replace(track, nl=("A vehicle.",), nl_other_views=("A gray van.",)),
+    ]
+    expected = [
+        [COLOURS.index("red"), TYPES.index("suv")],
+        [UNLABELLED, UNLABELLED],
+        [COLOURS.index("gray"), TYPES.index("van")],
+    ]
+    assert labels(tracks).tolist() == expected
+
+
+def test_another_frame_stands_in_for_an_unreadable_one(own_street):
+    tracks = load_tracks(own_street / "train-tracks.json")
+    gone, cut = tracks[0].frames[0], tracks[1].frames[1]
+    (own_street / gone).unlink()
+    (own_street / cut).write_bytes((own_street / cut).read_bytes()[:200])
+    store = FrameStore(own_street, decode_threads=2)
+    samples = dataset(own_street, store=store)
+    batches = list(samples.batches(0))
+    assert sum(len(batch.positive) for batch in batches) == 120 - 4
+    assert store.notices.counts == {"frame missing": 1, "frame truncated or unreadable": 1}
+    assert all(same(a, b) for a, b in zip(batches, samples.batches(0), strict=True))
+
+
+def test_a_track_without_a_readable_frame_is_named(own_street):
+    tracks = load_tracks(own_street / "train-tracks.json")
+    for frame in tracks[3].frames:
+        (own_street / frame).write_bytes(b"")
+    with pytest.raises(FrameError, match="none of its 6 frames can be read; the first is train/S01/"):
+        list(dataset(own_street, tracks=tracks[3:4]).batches(0))
+
+
+def test_a_lone_sample_comes_twice(street):
+    track = load_tracks(street / "train-tracks.json")[0]
+    one = dataclasses.replace(track, frames=track.frames[:1], boxes=track.boxes[:1])
+    (batch,) = dataset(street, tracks=[one]).batches(0)
+    assert batch.boxes.shape == (2, 4, 4)
+    assert len(batch.images) == 1
+
+
+def test_a_track_without_descriptions_and_a_long_sentence_are_named(street):
+    track = load_tracks(street / "train-tracks.json")[0]
+    with pytest.raises(InputError, match=f"track {track.id}: nl is empty or missing"):
+        dataset(street, tracks=[dataclasses.replace(track, nl=())])
+    store = FrameStore(street)
+    dataset(street, tracks=[dataclasses.replace(track, nl=("A red bus " * 20,))], store=store)
+    assert store.notices.counts == {"text cut": 1}

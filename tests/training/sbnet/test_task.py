@@ -1,0 +1,196 @@
+"""SBNet in the training loop: it learns a street by heart, resumes to the bit, and is measured as it is scored."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from nlvr.engine.cityflow import Query, load_tracks
+from nlvr.engine.errors import ScoreError
+from nlvr.engine.frames import FrameStore
+from nlvr.engine.preprocess import Recipe
+from nlvr.engine.sampling import ShotPlan
+from nlvr.engine.tokenizer import Tokenizer
+from nlvr.training import loop
+from nlvr.training.sbnet.config import load_config
+from nlvr.training.sbnet.evaluation import score_matrix
+from nlvr.training.sbnet.model import SBNet
+from nlvr.training.sbnet.scoring import score_pair
+from nlvr.training.sbnet.task import SBNetTask
+from nlvr.training.sbnet.tokenizers import build_tokenizer
+from nlvr.training.sbnet.views import View
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SMALL = ("recipe.size=64", "text.length=16", "schedule.batch=40")
+MODULES = ("classification", "substitution", "future")
+
+
+def make(root, *overrides, tracks=None):
+    """A task over the street, trained and measured on the same tracks."""
+    config = load_config("tiny", overrides=[*SMALL, *overrides])
+    tracks = load_tracks(root / "train-tracks.json") if tracks is None else tracks
+    model = SBNet(config, pretrained=False)
+    store = FrameStore(root, decode_threads=1)
+    return SBNetTask(config, model, build_tokenizer(config), store, training=tracks, validation=tracks)
+
+
+def without(*modules):
+    return [f"modules.{name}=false" for name in modules]
+
+
+def losses(output):
+    lines = map(json.loads, (output / loop.METRICS).read_text().splitlines())
+    return [{name: value for name, value in line.items() if "seconds" not in name} for line in lines]
+
+
+class LearnedError(Exception):
+    """Ends a run that has nothing left to learn."""
+
+
+@pytest.mark.parametrize("off", [(), *((name,) for name in MODULES), MODULES], ids="-".join)
+def test_the_tiny_model_learns_twenty_tracks_by_heart(street, tmp_path, off):
+    settings = ("recipe.frames='3'", "negatives.probability=0.3", "augment.crop=1.0", "schedule.epochs=150")
+    rate = ("schedule.learning_rate=2e-3", "schedule.decay_epochs=[35]", "schedule.decay=0.3")
+    task = make(street, *settings, *rate, *without(*off))
+
+    def report(record):
+        if record.get("mrr") == 1.0:
+            raise LearnedError
+
+    with pytest.raises(LearnedError):
+        loop.train(task, task.config.schedule, tmp_path, report=report)
+
+
+def test_a_resumed_run_is_an_uninterrupted_one_bit_for_bit(street, tmp_path, monkeypatch):
+    settings = ("schedule.epochs=3", "schedule.decay_epochs=[1, 2]")
+    whole = make(street, *settings)
+    loop.train(whole, whole.config.schedule, tmp_path / "whole")
+    cut = make(street, *settings)
+    taken = []
+
+    def loss(batch, inner=cut.loss):
+        taken.append(batch)
+        if len(taken) == 5:  # in the second epoch, of three batches each
+            os.kill(os.getpid(), signal.SIGINT)
+        return inner(batch)
+
+    monkeypatch.setattr(cut, "loss", loss)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(cut, cut.config.schedule, tmp_path / "cut")
+    torch.manual_seed(99)
+    resumed = make(street, *settings)
+    loop.train(resumed, resumed.config.schedule, tmp_path / "cut", resume=True)
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    rates = [line["learning_rate"] for line in losses(tmp_path / "whole") if "step" in line]
+    assert rates == pytest.approx([1e-3] * 3 + [1e-4] * 3 + [1e-5] * 3)
+    for name in ("model.safetensors", "config.toml", "tokenizer.json"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_the_paper_s_schedule(street):
+    paper = load_config("paper").schedule
+    task = make(street)
+    assert [task.learning_rate(epoch) / task.config.schedule.learning_rate for epoch in range(paper.epochs)] == (
+        pytest.approx([1] * 5 + [0.1] * 3 + [0.01] * 2)
+    )
+    optimizer = task.optimizer()
+    assert type(optimizer) is torch.optim.Adam
+    assert optimizer.defaults["weight_decay"] == paper.weight_decay == 3e-5
+    assert optimizer.defaults["betas"] == (0.9, 0.999)
+    frozen = make(street, "schedule.frozen=['image', 'language']")
+    (group,) = frozen.optimizer().param_groups
+    backbones = {
+        id(weight) for part in (frozen.model.image, frozen.model.language) for weight in part.backbone.parameters()
+    }
+    assert backbones.isdisjoint(map(id, group["params"]))
+
+
+@pytest.mark.parametrize("off", [(), *((name,) for name in MODULES), MODULES], ids="-".join)
+def test_a_module_that_is_off_has_no_loss_and_every_one_that_is_on_has_gradients(street, off):
+    task = make(street, *without(*off))
+    batch = task.dataset.load(0, 0)
+    task.loss(batch).backward()
+    still = {name for name, weight in task.model.named_parameters() if weight.grad is None or not weight.grad.any()}
+    # Bytes of no sentence, and biases that a batch norm or a softmax takes out again, learn nothing.
+    assert all(name.endswith("bias") for name in still), still
+    out = task.model(
+        *(torch.from_numpy(values) for values in (batch.images, batch.ids, batch.mask, batch.boxes)),
+        frame_rows=torch.from_numpy(batch.frame_rows),
+        text_rows=torch.from_numpy(batch.text_rows),
+    )
+    assert set(task._parts(out, batch)) == {"segmentation", *MODULES} - set(off)
+
+
+def test_the_mask_of_a_negative_is_empty_and_counts(street):
+    task = make(street, "negatives.probability=1.0", *without(*MODULES))
+    batch = task.dataset.load(0, 0)
+    assert not batch.positive.any()
+    for weight in task.model.multimodal.head.parameters():
+        torch.nn.init.zeros_(weight)
+    # M = 1/2 everywhere: each cell costs (1/2)² · log 2, and no cell is positive to divide by.
+    assert task.loss(batch).item() == pytest.approx(batch.boxes.size * 0.25 * np.log(2), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings", [(), without("classification"), without(*MODULES), ["model.figt=box", "recipe.resize=bicubic"]]
+)
+def test_the_measure_scores_as_pair_by_pair(street, settings):
+    task = make(street, "recipe.frames='2'", *settings)
+    task.model.eval()
+    config, tracks = task.config, task.validation[:4]
+    tokenizer = Tokenizer(build_tokenizer(config), length=config.text.length)
+    queries = [Query(track.id, (*track.nl[:2], "a thing")) for track in tracks[:3]]
+    queries.append(Query("nothing said", ("a thing",)))
+    scores = score_matrix(task.model, queries, tracks, task.store, tokenizer)
+    shots = ShotPlan(tracks, task.store, "2").shots
+    recipe = Recipe(size=64, resize=config.recipe.resize)
+    for column, track in enumerate(tracks):
+        positions = [shot.position for shot in shots if shot.row == column]
+        assert len(positions) == 2
+        frames = [task.store.read(track.frames[position]) for position in positions]
+        views = [View.whole(track.boxes[position : position + 1]) for position in positions]
+        images = torch.tensor(np.stack([view.shown(frame, recipe) for view, frame in zip(views, frames, strict=True)]))
+        boxes = torch.tensor(np.concatenate([view.masks(64, 64, config.cells) for view in views]))
+        for row, query in enumerate(queries):
+            tokens = tokenizer(query.nl)
+            ids, mask = torch.tensor(tokens.ids), torch.tensor(tokens.mask)
+            pair = score_pair(task.model, query, track.id, ids=ids, mask=mask, images=images, boxes=boxes)
+            assert scores[row, column] == pytest.approx(pair.prob, abs=2e-6)
+
+
+def test_a_score_that_is_no_number_names_the_track(street):
+    task = make(street)
+    task.model.eval()
+    torch.nn.init.constant_(task.model.multimodal.head.layers[-1].bias, torch.nan)
+    with pytest.raises(ScoreError, match=f"track {task.validation[0].id}: its score is not a number"):
+        task.validate()
+
+
+def test_the_measure_shows_another_frame_where_one_cannot_be_read(own_street):
+    tracks = load_tracks(own_street / "train-tracks.json")
+    for track in tracks[:3]:
+        (own_street / track.frames[0]).write_bytes(b"")
+    task = make(own_street, tracks=tracks)
+    task.model.eval()
+    assert 0 < task.validate()["mrr"] <= 1
+    assert task.store.notices.counts == {
+        "frame truncated or unreadable": len({track.frames[0] for track in tracks[:3]})
+    }
+
+
+def test_nothing_held_out_is_nothing_measured(street):
+    task = make(street)
+    task.validation = ()
+    assert task.validate() == {}
+
+
+def test_other_settings_and_other_data_are_told_apart(street):
+    task = make(street)
+    assert make(street, "schedule.epochs=3").identity == task.identity
+    assert make(street, "loss.mask=bce").identity["settings"] != task.identity["settings"]
+    assert make(street, tracks=task.validation[:5]).identity["tracks"] != task.identity["tracks"]

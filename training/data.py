@@ -1,0 +1,64 @@
+"""What the data sets and tasks of every system share: sentences, batches ahead of their use, a run's identity."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nlvr.engine.errors import FrameError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from concurrent.futures import Future
+
+    from nlvr.engine.cityflow import Track
+
+    T = TypeVar("T")
+
+_WAITING = 2  # batches prepared while the model works on one
+
+
+def sentences(tracks: Sequence[Track]) -> list[str]:
+    """Return the sentences of all the tracks in order. Raises InputError for a track that has none."""
+    for track in tracks:
+        if not track.nl:
+            place = f"track {track.id}"
+            raise InputError(place, "nl is empty or missing", "training needs a description of every track")
+    return [sentence for track in tracks for sentence in track.nl]
+
+
+def ahead(load: Callable[[int], T], steps: Iterable[int]) -> Generator[T, None, None]:
+    """Yield load(step) of each step in order, prepared on another thread ahead of its use."""
+    pool = ThreadPoolExecutor(1, "batches")
+    try:
+        waiting: deque[Future[T]] = deque()
+        for step in steps:
+            waiting.append(pool.submit(load, step))
+            if len(waiting) > _WAITING:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def nothing_readable(track: Track) -> FrameError:
+    """Return the error for a track of which no frame can be read."""
+    place = f"track {track.id}"
+    fact = f"none of its {len(track.frames)} frames can be read; the first is {track.frames[0]}"
+    return FrameError(place, fact, "correct --frames, or leave the track out")
+
+
+def identity(config: Any, tracks: Iterable[Track]) -> dict[str, str]:  # noqa: ANN401
+    """Return what a resumed run must share with the one it goes on with: settings but for the epochs, and tracks.
+
+    config: of any system, with a `schedule` and `to_toml`.
+    """
+    settings = replace(config, schedule=replace(config.schedule, epochs=1))  # a run may be resumed to go on for longer
+    digest = hashlib.sha256()
+    for track in tracks:
+        digest.update(repr((track.id, track.frames, track.boxes.tolist(), track.nl)).encode())
+    return {"settings": settings.to_toml(), "tracks": digest.hexdigest()}

@@ -1,0 +1,219 @@
+"""CityFlow-NL tracks as training batches of SBNet: a frame, one sentence, the cells of a box (P1, eqs. 1-2).
+
+Samples are grouped by frame, so that the backbone runs once for all the vehicles of one. A batch is a function of the
+seed, the epoch and the step, so a resumed run sees what an uninterrupted one would have.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlvr.engine.frames import frame_number, frame_order
+from nlvr.engine.language import COLOURS, TYPES, read_query
+from nlvr.engine.preprocess import Recipe
+from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
+
+from ..data import ahead, nothing_readable, sentences
+from .losses import UNLABELLED
+from .negatives import NegativeSampler
+from .views import View, mirrored
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from nlvr.engine.cityflow import Track
+    from nlvr.engine.frames import FrameStore
+    from nlvr.engine.tokenizer import Tokenizer
+
+    from .config import SBNetConfig
+
+_ORDER, _DRAWS = 1, 2  # streams of random numbers: the order of an epoch, the draws of a batch
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """N samples over the F distinct frames and the U distinct sentences they share.
+
+    images: uint8 [F, S, S, 3] RGB.  following: uint8 [F, G, G, 3], the next frames; followed: bool [F], where there is
+    one.  ids, mask: int64 [U, L].  frame_rows, text_rows: int64 [N], rows of `images` and `ids`.
+    boxes: bool [N, G, G], b.  positive: bool [N], false where the sentence describes no vehicle of the frame.
+    image_labels, text_labels: int64 [N, 2], colour and type of the vehicle and of the one that the sentence is of:
+    places in `language.COLOURS` and `language.TYPES`, or UNLABELLED.
+    """
+
+    images: np.ndarray
+    following: np.ndarray
+    followed: np.ndarray
+    ids: np.ndarray
+    mask: np.ndarray
+    frame_rows: np.ndarray
+    text_rows: np.ndarray
+    boxes: np.ndarray
+    positive: np.ndarray
+    image_labels: np.ndarray
+    text_labels: np.ndarray
+
+
+class SBNetDataset:
+    """The samples of a set of tracks: every frame of every track once an epoch, with one of the track's sentences."""
+
+    def __init__(self, config: SBNetConfig, tracks: Sequence[Track], store: FrameStore, tokenizer: Tokenizer) -> None:
+        """Raise InputError for a track without sentences or with a box outside its image, FrameError without frames."""
+        self.config, self.tracks, self.store = config, tracks, store
+        self._recipe = Recipe(size=config.recipe.size, resize=config.recipe.resize)
+        self._small = Recipe(size=config.cells, resize="area")
+        texts = sentences(tracks)
+        self._first_text = np.cumsum([0, *(len(track.nl) for track in tracks)])
+        self._labels = labels(tracks)
+        self._negatives = NegativeSampler(*self._labels.T, probability=config.negatives.probability)
+        check_boxes(tracks, store)
+        self._shots = ShotPlan(tracks, store, "all").shots
+        self.steps = -(-len(self._shots) // config.schedule.batch)
+        self._frames, self._frame_of = np.unique([self._frame(shot) for shot in self._shots], return_inverse=True)
+        self._present: dict[str, list[int]] = defaultdict(list)
+        for row, track in enumerate(tracks):
+            for frame in track.frames:
+                self._present[frame].append(row)
+        # Sentences repeat across tracks; each is tokenised once, and encoded once in a batch.
+        distinct, wording = np.unique([texts, [mirrored(text) for text in texts]], return_inverse=True)
+        self._wording = wording.reshape(2, -1)
+        self._tokens = tokenizer(distinct.tolist())
+        for row in np.flatnonzero(self._tokens.cut):
+            store.notices.add("text cut", repr(str(distinct[row])))
+
+    def batches(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
+        """Yield the epoch's batches from number `first` on, prepared ahead of their use.
+
+        Raises FrameError naming a track of which no frame can be read.
+        """
+        return ahead(partial(self.load, epoch), range(first, self.steps))
+
+    def load(self, epoch: int, step: int) -> Batch:
+        """Return one batch."""
+        seed, batch = self.config.schedule.seed, self.config.schedule.batch
+        ranks = np.random.default_rng((_ORDER, seed, epoch)).permutation(len(self._frames))
+        order = np.argsort(ranks[self._frame_of], kind="stable")[step * batch : (step + 1) * batch]
+        if len(order) == 1:
+            order = order.repeat(2)  # batch normalisation takes its statistics over the samples
+        generator = np.random.default_rng((_DRAWS, seed, epoch, step))
+        shown = self._read([self._shots[place] for place in order], generator)
+        shots = [shot for one in shown for shot in one.shots]
+        frame_rows = np.repeat(np.arange(len(shown)), [len(one.shots) for one in shown])
+        own = np.array([shot.row for shot in shots])
+        told = np.array([self._negatives.draw(shot.row, self._present[self._frame(shot)], generator) for shot in shots])
+        texts = generator.integers(self._first_text[told], self._first_text[told + 1])
+        sides = np.array([int(one.mirrored) for one in shown])[frame_rows]
+        distinct, text_rows = np.unique(self._wording[sides, texts], return_inverse=True)
+        nothing = np.zeros((self.config.cells, self.config.cells, 3), np.uint8)
+        return Batch(
+            images=np.stack([one.image for one in shown]),
+            following=np.stack([nothing if one.following is None else one.following for one in shown]),
+            followed=np.array([one.following is not None for one in shown]),
+            ids=self._tokens.ids[distinct],
+            mask=self._tokens.mask[distinct],
+            frame_rows=frame_rows,
+            text_rows=text_rows,
+            boxes=np.concatenate([one.boxes for one in shown]),
+            positive=told == own,
+            image_labels=self._labels[own],
+            text_labels=self._labels[told],
+        )
+
+    def _frame(self, shot: Shot) -> str:
+        return self.tracks[shot.row].frames[shot.position]
+
+    def _read(self, shots: Sequence[Shot], generator: np.random.Generator) -> list[_Shown]:
+        """Show each shot's frame; where it cannot be read, its track is shown by another of its frames at random."""
+        shown: list[_Shown] = []
+        waiting: list[tuple[Shot, list[int] | None]] = [(shot, None) for shot in shots]
+        while waiting:
+            shown += self._show([shot for shot, _ in waiting], generator)
+            readable = {shot for one in shown for shot in one.shots}
+            waiting = [self._another(*pair, generator) for pair in waiting if pair[0] not in readable]
+        return shown
+
+    def _another(
+        self, shot: Shot, untried: list[int] | None, generator: np.random.Generator
+    ) -> tuple[Shot, list[int] | None]:
+        track = self.tracks[shot.row]
+        if untried is None:
+            untried = generator.permutation(len(track.frames)).tolist()
+        if not untried:
+            raise nothing_readable(track)
+        return Shot(shot.row, untried[0]), untried[1:]
+
+    def _show(self, shots: Sequence[Shot], generator: np.random.Generator) -> list[_Shown]:
+        """Show those frames of the shots that can be read, in order of frames, each decoded once."""
+        shots_of: dict[str, list[Shot]] = defaultdict(list)
+        for shot in shots:
+            shots_of[self._frame(shot)].append(shot)
+        views = {}
+        for frame in sorted(shots_of, key=frame_order):
+            boxes = np.stack([self.tracks[shot.row].boxes[shot.position] for shot in shots_of[frame]])
+            views[frame] = View.draw(boxes, self.config.augment, generator)
+        after = self._after(views) if self.config.modules.future else {}
+        before = {following: frame for frame, following in after.items()}
+
+        def look(name: str, image: np.ndarray | None) -> tuple[np.ndarray | None, ...]:
+            """Return what the frame shows, its boxes' cells, and what it shows of the view of the frame before it."""
+            view, earlier = views.get(name), views.get(before.get(name, ""))
+            return (
+                None if image is None or view is None else view.shown(image, self._recipe),
+                None
+                if image is None or view is None
+                else view.masks(image.shape[1], image.shape[0], self.config.cells),
+                None if image is None or earlier is None else earlier.shown(image, self._small),
+            )
+
+        seen = dict(self.store.map(sorted({*views, *before}, key=frame_order), look))
+        return [
+            _Shown(shots_of[frame], view.mirrored, image, boxes, seen[after[frame]][2] if frame in after else None)
+            for frame, view in views.items()
+            for image, boxes, _ in [seen[frame]]
+            if image is not None and boxes is not None
+        ]
+
+    def _after(self, frames: Iterable[str]) -> dict[str, str]:
+        """Return the next frame of each frame that has one."""
+        following = {frame: next_frame(frame) for frame in frames}
+        return {frame: name for frame, name in following.items() if name is not None and self.store.has(name)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A frame as a batch shows it, and the shots it is shown for.
+
+    image: uint8 [S, S, 3].  boxes: bool [shots, G, G].  following: uint8 [G, G, 3], None without a next frame.
+    """
+
+    shots: Sequence[Shot]
+    mirrored: bool
+    image: np.ndarray
+    boxes: np.ndarray
+    following: np.ndarray | None
+
+
+def labels(tracks: Iterable[Track]) -> np.ndarray:
+    """Return int64 [T, 2]: colour and type of each track by its sentences' vote, UNLABELLED where none names any."""
+    votes = [read_query(track.nl, track.nl_other_views) for track in tracks]
+    return np.array([[_place(vote.colour, COLOURS), _place(vote.type, TYPES)] for vote in votes], np.int64)
+
+
+def _place(name: str | None, names: Sequence[str]) -> int:
+    return UNLABELLED if name is None else names.index(name)
+
+
+def next_frame(reference: str) -> str | None:
+    """Return the reference of the frame that follows in time, None where the name of this one holds no number.
+
+    It need not be of the same track: the next one listed there may lie many frames later.
+    """
+    number = frame_number(reference)
+    folder, slash, name = reference.rpartition("/")
+    stem, dot, suffix = name.partition(".")
+    return f"{folder}{slash}{number + 1:0{len(stem)}d}{dot}{suffix}" if number else None

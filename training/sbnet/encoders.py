@@ -1,0 +1,100 @@
+"""The image processing module (IPM) and the language module (NLM) of P1, sections 4.2 and 4.3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ..backbones import hub
+from ..backbones.efficientnet import EfficientNetLite0
+from ..backbones.pixels import Normalise
+from ..backbones.tiny import TINY_VOCABULARY, TinyImageEncoder, TinyTextEncoder
+from ..backbones.weights import ELECTRA_NAME
+from .config import STRIDE
+
+if TYPE_CHECKING:
+    from .config import SBNetConfig
+
+
+class ImageModule(nn.Module):
+    """FI = IPM(i), i normalised (P1, eq. 4)."""
+
+    def __init__(self, config: SBNetConfig, *, pretrained: bool) -> None:
+        super().__init__()
+        self.normalise = Normalise(config.recipe.mean, config.recipe.std)
+        self.backbone, channels = _IMAGE[config.model.image](config, pretrained)
+        width = config.model.width
+        self.projection = nn.Identity() if channels == width else nn.Conv2d(channels, width, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images: uint8 [F, S, S, 3] RGB.  Returns FI, float [F, c, h, w]."""
+        return self.projection(self.backbone(self.normalise(images)))
+
+
+class LanguageModule(nn.Module):
+    """FN = NLM(n) (P1, eq. 3): the last hidden states of a text transformer and a linear layer to e."""
+
+    def __init__(self, config: SBNetConfig, *, pretrained: bool) -> None:
+        super().__init__()
+        self.backbone, hidden = _LANGUAGE[config.model.language](config, pretrained)
+        self.projection = nn.Linear(hidden, config.model.width)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """ids, mask: int64 [U, l], mask 1 on real tokens.
+
+        Returns FN, float [U, l, e], of which rows of padding mean nothing.
+        """
+        return self.projection(self.backbone(ids, mask))
+
+
+class HiddenStates(nn.Module):
+    """A transformers encoder, read at every token."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=torch.zeros_like(ids)).last_hidden_state
+
+
+def _resnet50(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
+    """ResNet-50 whose last stage keeps its resolution: output stride 16."""
+    network = hub.resnet("ResNet50", pretrained=pretrained, weights=config.model.weights, beside=ELECTRA_NAME)
+    first = network.layer4[0]
+    for convolution in (first.conv2, first.downsample[0]):
+        convolution.stride = (1, 1)
+    channels = network.fc.in_features
+    stem = (network.conv1, network.bn1, network.relu, network.maxpool)
+    return nn.Sequential(*stem, network.layer1, network.layer2, network.layer3, network.layer4), channels
+
+
+def _lite0(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
+    network = EfficientNetLite0(stride=STRIDE)
+    return network.load_published() if pretrained else network, network.width
+
+
+def _tiny_image(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
+    network = TinyImageEncoder()
+    return network, network.width
+
+
+def _electra(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
+    network = hub.electra(pretrained=pretrained, weights=config.model.weights)
+    return HiddenStates(network), network.config.hidden_size
+
+
+def _minilm(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
+    network = hub.minilm(pretrained=pretrained)
+    return HiddenStates(network), network.config.hidden_size
+
+
+def _tiny_text(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
+    network = TinyTextEncoder(TINY_VOCABULARY, config.text.length)
+    return network, network.width
+
+
+_IMAGE = {"resnet50": _resnet50, "efficientnet-lite0": _lite0, "tiny": _tiny_image}
+_LANGUAGE = {"electra": _electra, "minilm": _minilm, "tiny": _tiny_text}

@@ -1,0 +1,194 @@
+"""Every query against every track, dense as `scoring` has it, but each distinct frame and sentence encoded once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from nlvr.engine.errors import ScoreError
+from nlvr.engine.frames import frame_order
+from nlvr.engine.preprocess import Recipe
+from nlvr.engine.sampling import ShotPlan
+
+from ..backbones.pooling import masked_mean
+from .attributes import Attributes, box_mean
+from .scoring import (
+    colour_type_match,
+    mask_prediction_ratio,
+    probability,
+    query_labels,
+    substitution_similarity,
+)
+from .substitution import Substitutes
+from .views import View
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from nlvr.engine.cityflow import Query, Track
+    from nlvr.engine.frames import FrameStore
+    from nlvr.engine.sampling import Shot
+    from nlvr.engine.tokenizer import Tokenizer
+
+    from .model import SBNet
+
+_BLOCK = 32  # sentences that look at a frame at once
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentences:
+    """What U distinct sentences say, and which of them are each query's.
+
+    tokens: FN, float [U, l, e].  mask: int64 [U, l].  fngt: float [U, e].  fig: float [U, c], None without its module.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    fngt: Tensor
+    fig: Tensor | None
+    rows: Sequence[np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What one frame shows of one track.
+
+    mpr, ss: float32 [U], of each sentence.
+    image: the box's logits, float [1, 12] and [1, 10], None without their module.
+    """
+
+    mpr: np.ndarray
+    ss: np.ndarray
+    image: Attributes | None
+
+
+@torch.inference_mode()
+def score_matrix(
+    model: SBNet, queries: Sequence[Query], tracks: Sequence[Track], store: FrameStore, tokenizer: Tokenizer
+) -> np.ndarray:
+    """Return Prob (eq. 22) of each query and track over the frames that the recipe shows: float64 [Q, T].
+
+    model: in evaluation mode.
+    Raises FrameError for tracks of which no frame can be read; ScoreError for a track whose score is not a number.
+    """
+    sentences = _encode(model, queries, tokenizer)
+    plan = ShotPlan(tracks, store, model.config.recipe.frames)
+    seen: dict[Shot, _Sight] = {}
+    while todo := [shot for shot in plan.shots if shot not in seen]:
+        shown = _look(model, sentences, tracks, todo, store)
+        seen |= shown
+        unreadable = {tracks[shot.row].frames[shot.position] for shot in todo if shot not in shown}
+        if unreadable:
+            plan.drop(unreadable)
+    of_track: list[list[_Sight]] = [[] for _ in tracks]
+    for shot in plan.shots:
+        of_track[shot.row].append(seen[shot])
+    mpr = np.stack([np.mean([sight.mpr for sight in own], axis=0, dtype=np.float64) for own in of_track], axis=1)
+    ss = np.stack([np.mean([sight.ss for sight in own], axis=0, dtype=np.float64) for own in of_track], axis=1)
+    ctm = _colour_type_matches(model, queries, sentences, of_track)
+    weight = model.config.score.ctm_weight
+    scores = np.stack(
+        [
+            probability(mpr[rows].mean(axis=0), ss[rows].mean(axis=0), match, ctm_weight=weight)
+            for rows, match in zip(sentences.rows, ctm, strict=True)
+        ]
+    )
+    for column in np.flatnonzero(~np.isfinite(scores).all(axis=0)):
+        place = f"track {tracks[column].id}"
+        raise ScoreError(place, "its score is not a number", "lower schedule.learning_rate")
+    return scores
+
+
+def _encode(model: SBNet, queries: Sequence[Query], tokenizer: Tokenizer) -> _Sentences:
+    texts = [sentence for query in queries for sentence in query.nl]
+    distinct, rows = np.unique(texts, return_inverse=True)
+    encoded = tokenizer(distinct.tolist())
+    device = next(model.parameters()).device
+    ids, mask = (torch.from_numpy(values).to(device) for values in (encoded.ids, encoded.mask))
+    blocks = zip(ids.split(_BLOCK), mask.split(_BLOCK), strict=True)
+    tokens = torch.cat([model.language(*block) for block in blocks])
+    ends = np.cumsum([len(query.nl) for query in queries])
+    fngt = masked_mean(tokens, mask)
+    fig = model.substitution.image_from_text(fngt) if model.substitution else None
+    return _Sentences(tokens, mask, fngt, fig, np.split(rows, ends[:-1]))
+
+
+def _look(
+    model: SBNet,
+    sentences: _Sentences,
+    tracks: Sequence[Track],
+    shots: Sequence[Shot],
+    store: FrameStore,
+) -> dict[Shot, _Sight]:
+    """Return what each shot shows, of those whose frames can be read."""
+    shots_of: dict[str, list[Shot]] = defaultdict(list)
+    for shot in shots:
+        shots_of[tracks[shot.row].frames[shot.position]].append(shot)
+    config, device = model.config, sentences.tokens.device
+    recipe = Recipe(size=config.recipe.size, resize=config.recipe.resize)
+
+    def prepare(frame: str, image: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
+        if image is None:
+            return None
+        view = View.whole(np.stack([tracks[shot.row].boxes[shot.position] for shot in shots_of[frame]]))
+        return view.shown(image, recipe), view.masks(image.shape[1], image.shape[0], config.cells)
+
+    seen: dict[Shot, _Sight] = {}
+    for frame, prepared in store.map(sorted(shots_of, key=frame_order), prepare):
+        if prepared is not None:
+            image, boxes = (torch.tensor(values, device=device) for values in prepared)
+            seen |= zip(shots_of[frame], _sights(model, sentences, image, boxes), strict=True)
+    return seen
+
+
+def _sights(model: SBNet, sentences: _Sentences, image: Tensor, boxes: Tensor) -> list[_Sight]:
+    """Return what one frame shows in each box. image: uint8 [S, S, 3].  boxes: bool [K, h, w]."""
+    features = model.image(image[None])
+    masks = torch.cat(
+        [
+            model.multimodal(features.expand(len(tokens), -1, -1, -1), tokens, mask).sigmoid()
+            for tokens, mask in zip(sentences.tokens.split(_BLOCK), sentences.mask.split(_BLOCK), strict=True)
+        ]
+    )
+    sights = []
+    for box in boxes[:, None]:
+        mpr = mask_prediction_ratio(masks, box.expand_as(masks))
+        ss = _similarities(model, sentences, features, box)
+        image_attributes = model.image_attributes(box_mean(features, box)) if model.image_attributes else None
+        sights.append(_Sight(mpr.cpu().numpy(), ss.cpu().numpy(), image_attributes))
+    return sights
+
+
+def _similarities(model: SBNet, sentences: _Sentences, features: Tensor, box: Tensor) -> Tensor:
+    """Return SS of one box and each sentence, 0 without its module. box: bool [1, h, w]. Returns float [U]."""
+    module, fngt, fig = model.substitution, sentences.fngt, sentences.fig
+    if module is None or fig is None:
+        return fngt.new_zeros(len(fngt))
+    figt = box_mean(features, box) if module.of_box else features.mean((2, 3))
+    fng = module.text_from_image(features, box)
+    return substitution_similarity(Substitutes(figt.expand_as(fig), fig, fngt, fng.expand_as(fngt)))
+
+
+def _colour_type_matches(
+    model: SBNet, queries: Sequence[Query], sentences: _Sentences, of_track: Sequence[Sequence[_Sight]]
+) -> np.ndarray:
+    """Return CTM of each query and track, 0 without its module: float64 [Q, T]."""
+    matches = np.zeros((len(queries), len(of_track)))
+    if model.image_attributes is None or model.text_attributes is None:
+        return matches
+    images = [
+        Attributes(*(torch.cat([getattr(sight.image, name) for sight in own]) for name in ("colour", "type")))
+        for own in of_track
+    ]
+    told = model.text_attributes(sentences.tokens)
+    for number, (query, rows) in enumerate(zip(queries, sentences.rows, strict=True)):
+        text = Attributes(told.colour[rows], told.type[rows]) if model.config.score.nl_labels else None
+        labels = query_labels(query, text)
+        matches[number] = [colour_type_match(image, labels).item() for image in images]
+    return matches

@@ -1,0 +1,143 @@
+"""How well a query describes a track (P1, section 4.9), computed pair by pair as the equations stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from nlvr.engine.errors import ScoreError
+from nlvr.engine.language import COLOURS, TYPES, read_query
+
+from .attributes import Attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from nlvr.engine.cityflow import Query
+
+    from .model import Output, SBNet
+    from .substitution import Substitutes
+
+
+@dataclass(frozen=True, slots=True)
+class PairScore:
+    """Prob (eq. 22) and its terms; a term whose module is switched off is 0.
+
+    mpr: in [0, 1].  ss: in [−2, 2].  ctm: in [0, 2], before λ.
+    """
+
+    mpr: float
+    ss: float
+    ctm: float
+    prob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Cn and Tn of a query: numbers of `language.COLOURS` and `language.TYPES`, None where there is none."""
+
+    colour: int | None
+    type: int | None
+
+
+def mask_prediction_ratio(mask: Tensor, boxes: Tensor) -> Tensor:
+    """Return MPR = Σ M·b / Σ b (eq. 19).
+
+    mask: M, float [N, h, w] in [0, 1].  boxes: b, bool [N, h, w], none empty.  Returns float [N].
+    """
+    b = boxes.to(mask.dtype)
+    return (mask * b).sum((1, 2)) / b.sum((1, 2))
+
+
+def substitution_similarity(substitutes: Substitutes) -> Tensor:
+    """Return SS = cs(FIgt, FIg) + cs(FNgt, FNg) (eq. 20): float [N]."""
+    image = functional.cosine_similarity(substitutes.figt, substitutes.fig)
+    return image + functional.cosine_similarity(substitutes.fngt, substitutes.fng)
+
+
+def colour_type_match(image: Attributes, labels: Labels) -> Tensor:
+    """Return CTM = Ci[Cn] + Ti[Tn] (eq. 21): softmax of the mean logits, 0 where there is no label.
+
+    image: logits of one track's frames, float [F, 12] and [F, 10].  Returns a scalar.
+    """
+    total = image.colour.new_zeros(())
+    for logits, label in ((image.colour, labels.colour), (image.type, labels.type)):
+        if label is not None:
+            total = total + logits.mean(0).softmax(0)[label]
+    return total
+
+
+def query_labels(query: Query, text: Attributes | None) -> Labels:
+    """Return Cn and Tn: what most of the query's sentences say, and where none says it what the language module does.
+
+    text: logits of the query's sentences, float [S, 12] and [S, 10]; None for the words alone.
+    """
+    said = read_query(query.nl, query.nl_other_views)
+    colour = None if said.colour is None else COLOURS.index(said.colour)
+    kind = None if said.type is None else TYPES.index(said.type)
+    if text is not None:
+        colour = int(text.colour.mean(0).argmax()) if colour is None else colour
+        kind = int(text.type.mean(0).argmax()) if kind is None else kind
+    return Labels(colour, kind)
+
+
+def probability(mpr: float, ss: float, ctm: float, *, ctm_weight: float) -> float:
+    """Return Prob = MPR + SS + λ·CTM (eq. 22)."""
+    return mpr + ss + ctm_weight * ctm
+
+
+@torch.no_grad()
+def score_pair(
+    model: SBNet, query: Query, track_id: str, *, ids: Tensor, mask: Tensor, images: Tensor, boxes: Tensor
+) -> PairScore:
+    """Score one query and one track: means over all pairs of a frame and a sentence. `model` is in evaluation mode.
+
+    ids, mask: int64 [S, l], the query's sentences.
+    images: uint8 [F, size, size, 3] RGB, frames that show the track.  boxes: b, bool [F, h, w], none empty.
+    Raises ScoreError naming track, query, frame and term where a term is not a number.
+    """
+    sentences = torch.arange(len(ids), device=ids.device)
+    mpr, ss, seen = [], [], []
+    for frame, box in enumerate(boxes):
+        out = model(
+            images[frame : frame + 1],
+            ids,
+            mask,
+            box.expand(len(ids), -1, -1),
+            frame_rows=torch.zeros_like(sentences),
+            text_rows=sentences,
+        )
+        place = f"track {track_id}, query {query.id}, frame {frame}"
+        mpr.append(_number(mask_prediction_ratio(out.mask.sigmoid(), box[None]), f"{place}: MPR"))
+        if out.substitutes:
+            ss.append(_number(substitution_similarity(out.substitutes), f"{place}: SS"))
+        if out.image and out.text:
+            _number(torch.cat([out.image.colour, out.image.type, out.text.colour, out.text.type], 1), f"{place}: CTM")
+            seen.append(out)
+    score = model.config.score
+    ctm = _ctm(query, seen, nl_labels=score.nl_labels) if seen else 0.0
+    terms = _mean(mpr), _mean(ss) if ss else 0.0, ctm
+    return PairScore(*terms, prob=probability(*terms, ctm_weight=score.ctm_weight))
+
+
+def _ctm(query: Query, seen: Sequence[Output], *, nl_labels: bool) -> float:
+    # What a sentence says does not depend on the frame, nor what a frame shows on the sentence: one row of each counts.
+    image = Attributes(
+        torch.cat([out.image.colour[:1] for out in seen]), torch.cat([out.image.type[:1] for out in seen])
+    )
+    return colour_type_match(image, query_labels(query, seen[0].text if nl_labels else None)).item()
+
+
+def _number(values: Tensor, place: str) -> Tensor:
+    if not values.isfinite().all():
+        raise ScoreError(place, "is not a number", "the checkpoint is damaged or its training failed; train again")
+    return values
+
+
+def _mean(values: Sequence[Tensor]) -> float:
+    return torch.cat(list(values)).mean().item()

@@ -1,0 +1,127 @@
+"""SBNet as a task of the training loop: its batches, its loss, its measure on the held-out scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from nlvr.engine.cityflow import Query
+from nlvr.engine.metrics import expected_metrics
+from nlvr.engine.sampling import check_boxes
+from nlvr.engine.tokenizer import Tokenizer
+
+from ..checkpoint import save_checkpoint
+from ..data import identity, sentences
+from .dataset import SBNetDataset
+from .evaluation import score_matrix
+from .losses import classification_loss, future_loss, segmentation_loss, substitution_loss, total_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import tokenizers
+    from torch import Tensor
+
+    from nlvr.engine.cityflow import Track
+    from nlvr.engine.frames import FrameStore
+
+    from .config import SBNetConfig
+    from .dataset import Batch
+    from .model import Output, SBNet
+
+
+class SBNetTask:
+    """Trains `model` on tracks and measures it on others. See `nlvr.training.loop.Task` for what the loop uses."""
+
+    def __init__(
+        self,
+        config: SBNetConfig,
+        model: SBNet,
+        tokenizer: tokenizers.Tokenizer,
+        store: FrameStore,
+        *,
+        training: Sequence[Track],
+        validation: Sequence[Track] = (),
+    ) -> None:
+        """validation: the tracks of the scene that is held out.
+
+        Raises InputError for tracks that cannot be trained on or measured.
+        """
+        self.config, self.model, self.store, self.validation = config, model, store, validation
+        self.device = next(model.parameters()).device
+        self._tokenizer_text = tokenizer.to_str()
+        self._tokenizer = Tokenizer(tokenizer, length=config.text.length)
+        self.dataset = SBNetDataset(config, training, store, self._tokenizer)
+        sentences(validation)
+        check_boxes(validation, store)
+        self.steps = self.dataset.steps
+        self.identity = identity(config, [*training, *validation])
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Return Adam with an L2 penalty over what is not frozen (P1, section 7.1)."""
+        schedule = self.config.schedule
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        return torch.optim.Adam(
+            trained, schedule.learning_rate, betas=(schedule.beta1, 0.999), weight_decay=schedule.weight_decay
+        )
+
+    def learning_rate(self, epoch: int) -> float:
+        """Return the rate of an epoch, counted from 0: multiplied by `decay` after each of `decay_epochs`."""
+        schedule = self.config.schedule
+        return schedule.learning_rate * schedule.decay ** sum(epoch >= after for after in schedule.decay_epochs)
+
+    def batches(self, epoch: int, first: int) -> Generator[Batch, None, None]:
+        """Yield the epoch's batches from number `first` on."""
+        return self.dataset.batches(epoch, first)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the total loss of one batch (eq. 23); each distinct frame and sentence is encoded once."""
+        images, ids, mask, boxes = (self._put(values) for values in (batch.images, batch.ids, batch.mask, batch.boxes))
+        rows = {"frame_rows": self._put(batch.frame_rows), "text_rows": self._put(batch.text_rows)}
+        return total_loss(self._parts(self.model(images, ids, mask, boxes, **rows), batch), self.config.loss)
+
+    def _parts(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        """Return the losses of the modules that are switched on, in float32 whatever comes before them."""
+        settings, positive = self.config.loss, self._put(batch.positive)
+        target = (self._put(batch.boxes) & positive[:, None, None]).float()
+        gamma = settings.gamma if settings.mask == "focal" else 0.0
+        parts = {"segmentation": segmentation_loss(out.mask.float(), target, gamma=gamma)}
+        if out.text and out.image:
+            predictions = [
+                (logits.float(), labels)
+                for seen, known in ((out.text, batch.text_labels), (out.image, batch.image_labels))
+                for logits, labels in zip((seen.colour, seen.type), self._put(known).unbind(1), strict=True)
+            ]
+            parts["classification"] = classification_loss(predictions, smoothing=settings.label_smoothing)
+        if out.substitutes:
+            pairs = out.substitutes
+            vectors = [vector.float() for vector in (pairs.figt, pairs.fig, pairs.fngt, pairs.fng)]
+            parts["substitution"] = substitution_loss(*vectors, positive, detach=settings.detach_targets)
+        if out.future is not None:
+            following = self.model.image.normalise(self._put(batch.following))
+            parts["future"] = future_loss(out.future.float(), following, self._put(batch.followed))
+        return parts
+
+    def validate(self) -> dict[str, float]:
+        """Return "mrr", "recall_5", "recall_10" of ranking the held-out tracks by their sentences; empty without any.
+
+        Ties count with their expected value.
+        """
+        if not self.validation:
+            return {}
+        queries = [Query(track.id, track.nl, track.nl_other_views) for track in self.validation]
+        scores = score_matrix(self.model, queries, self.validation, self.store, self._tokenizer)
+        own = scores.diagonal()[:, None]
+        metrics = expected_metrics((scores > own).sum(axis=1), (scores == own).sum(axis=1))
+        return {"mrr": metrics.mrr, "recall_5": metrics.recall_5, "recall_10": metrics.recall_10}
+
+    def save(self, directory: Path, *, steps: int) -> None:
+        """Write a checkpoint of the model as it is after so many steps."""
+        config = self.config.to_toml()
+        save_checkpoint(directory, self.model, config=config, tokenizer=self._tokenizer_text, steps=steps)
+
+    def _put(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.device)

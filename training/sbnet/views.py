@@ -1,0 +1,86 @@
+"""What training does to a frame and its sentence: a random crop that keeps the boxes, and mirroring."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlvr.engine import geometry, preprocess
+
+if TYPE_CHECKING:
+    from nlvr.engine.preprocess import Recipe
+
+    from .config import AugmentConfig
+
+_SIDES = {"left": "right", "right": "left"}
+_SIDE = re.compile(rf"\b({'|'.join(_SIDES)})\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One way of showing a frame, drawn at random.
+
+    boxes: float64 [N, 4], x, y, w, h in pixels, N ≥ 1; the window holds all of them.
+    crop: the window's sides as a share of the image's; they are longer where the boxes need it.
+    across, down: where the window lies between its bounds, in [0, 1).
+    mirrored: left and right are swapped.
+    """
+
+    boxes: np.ndarray
+    crop: float
+    across: float
+    down: float
+    mirrored: bool
+
+    @classmethod
+    def draw(cls, boxes: np.ndarray, augment: AugmentConfig, generator: np.random.Generator) -> View:
+        """Return the view that three random numbers give."""
+        across, down, side = generator.random(3).tolist()
+        return cls(boxes, augment.crop, across, down, side < augment.flip)
+
+    @classmethod
+    def whole(cls, boxes: np.ndarray) -> View:
+        """Return the view that shows all of a frame, as scoring does."""
+        return cls(boxes, crop=1.0, across=0.0, down=0.0, mirrored=False)
+
+    def window(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Return the part of an image that is shown: x0, y0, x1, y1 in pixels, half-open."""
+        clipped = geometry.clip_boxes(self.boxes, width, height)
+        near = np.floor(clipped[:, :2].min(axis=0))
+        far = np.ceil((clipped[:, :2] + clipped[:, 2:]).max(axis=0))
+        limit = np.array([width, height])
+        side = np.maximum(np.ceil(self.crop * limit), far - near)
+        low, high = np.maximum(0, far - side), np.minimum(near, limit - side)
+        corner = low + np.floor((high - low + 1) * (self.across, self.down))
+        x0, y0, x1, y1 = np.concatenate([corner, corner + side]).astype(int).tolist()
+        return x0, y0, x1, y1
+
+    def shown(self, image: np.ndarray, recipe: Recipe) -> np.ndarray:
+        """Return what is seen of an image. image: uint8 [H, W, 3]. Returns uint8 [size, size, 3]."""
+        x0, y0, x1, y1 = self.window(image.shape[1], image.shape[0])
+        resized = preprocess.resize(image[y0:y1, x0:x1], recipe)
+        return resized[:, ::-1] if self.mirrored else resized
+
+    def masks(self, width: int, height: int, cells: int) -> np.ndarray:
+        """Return b, the cells of each box in what is seen of an image of width × height: bool [N, cells, cells]."""
+        x0, y0, x1, y1 = self.window(width, height)
+        corners = geometry.box_cells(self.boxes - (x0, y0, 0, 0), x1 - x0, y1 - y0, cells)
+        left, top, right, bottom = corners.T[:, :, None]
+        place = np.arange(cells)
+        masks = ((top <= place) & (place < bottom))[:, :, None] & ((left <= place) & (place < right))[:, None, :]
+        return masks[:, :, ::-1] if self.mirrored else masks
+
+
+def mirrored(sentence: str) -> str:
+    """Return the sentence with the words left and right swapped, as a mirrored frame needs."""
+    return _SIDE.sub(lambda match: _other_side(match.group()), sentence)
+
+
+def _other_side(word: str) -> str:
+    other = _SIDES[word.lower()]
+    if word.isupper():
+        return other.upper()
+    return other.capitalize() if word[0].isupper() else other
