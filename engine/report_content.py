@@ -64,7 +64,7 @@ def build_report(
     )
 
 
-UNTRAINED = "This model was never trained: weights of it are random, and its order means nothing."
+UNTRAINED = "This model was never trained: some or all of its weights are random, and its order means nothing."
 
 
 def metric_lines(quality: Quality) -> tuple[tuple[str, str], ...]:
