@@ -209,10 +209,7 @@ def _faults(config: SBNetConfig) -> Iterator[Fault]:
 _RANGES: dict[str, Range] = {
     "model.width": (lambda value: value > 0 and value % 16 == 0, "a multiple of 16 above zero"),
     "recipe.size": (lambda value: value >= 2 * STRIDE and value % STRIDE == 0, f"a multiple of {STRIDE}, at least 32"),
-    "recipe.frames": (
-        lambda value: value == "released" or is_rule(value),
-        "released, last, largest, all or a number of frames in quotes",
-    ),
+    "recipe.frames": (is_rule, "released, last, largest, all or a number of frames in quotes"),
     "recipe.mean": SHARE,
     "recipe.std": (lambda value: 0 < value <= 1, "above 0, at most 1"),
     "augment.crop": (lambda value: 0 < value <= 1, "above 0, at most 1"),
