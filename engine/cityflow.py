@@ -9,7 +9,7 @@ import json
 import reprlib
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -262,7 +262,9 @@ def frame_reference(place: str, row: int, value: Any) -> str:  # noqa: ANN401
     if value.startswith("/"):
         raise FrameError(field, f"{value!r} is absolute", "give a path below the frames' root")
     parts: list[str] = []
-    for part in PurePosixPath(value).parts:
+    for part in value.split("/"):
+        if part in {"", "."}:
+            continue
         if part != "..":
             parts.append(part)
         elif parts:
