@@ -20,6 +20,8 @@ from .preprocess import Recipe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+Signature = tuple[str, tuple[int | str, ...]]  # of an input or output: dtype and dims
+
 SCHEMA = 1
 MANIFEST = "manifest.json"
 REMEDY = "export the bundle again with `nlvr-engine export`"
@@ -29,16 +31,15 @@ REMEDY = "export the bundle again with `nlvr-engine export`"
 class GraphFile:
     """One graph: its file, and what it takes and returns.
 
-    inputs: name → (dtype, dims), a dim being a number or a name.  output: the one output's name; float32 [batch, dims].
+    inputs, outputs: name → (dtype, dims), a dim being a number or a name; the first is the batch.
     block: device → rows of a run; a graph is only ever run with that many, padded where fewer are left.
     """
 
     path: Path
     precision: str
     opset: int
-    inputs: Mapping[str, tuple[str, tuple[int | str, ...]]]
-    output: str
-    dims: int
+    inputs: Mapping[str, Signature]
+    outputs: Mapping[str, Signature]
     block: Mapping[str, int]
 
 
@@ -142,22 +143,14 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 def _graph(reader: _Reader, path: Path, name: str) -> GraphFile:
     place = f"graphs.{name}"
-    inputs, outputs = reader.record(f"{place}.inputs"), list(reader.record(f"{place}.outputs"))
-    if len(outputs) != 1:
-        raise BundleError(reader.place, f"{place}.outputs names {len(outputs)} outputs, wanted one", REMEDY)
+    if not reader.record(f"{place}.outputs"):
+        raise BundleError(reader.place, f"{place}.outputs names none", REMEDY)
     return GraphFile(
         path=_checked(path, reader, place),
         precision=reader.field(f"{place}.precision", str),
         opset=reader.field(f"{place}.opset", int),
-        inputs={
-            key: (
-                reader.field(f"{place}.inputs.{key}.dtype", str),
-                tuple(reader.field(f"{place}.inputs.{key}.dims", list)),
-            )
-            for key in inputs
-        },
-        output=outputs[0],
-        dims=_dims(reader, f"{place}.outputs.{outputs[0]}"),
+        inputs=_signatures(reader, f"{place}.inputs"),
+        outputs=_signatures(reader, f"{place}.outputs"),
         block={
             device: reader.count(f"{place}.block.{device}")
             for device in {"cpu": 0, "cuda": 0, **reader.record(f"{place}.block")}
@@ -165,11 +158,11 @@ def _graph(reader: _Reader, path: Path, name: str) -> GraphFile:
     )
 
 
-def _dims(reader: _Reader, place: str) -> int:
-    dims = reader.field(f"{place}.dims", list)
-    if reader.field(f"{place}.dtype", str) != "float32" or len(dims) != 2 or type(dims[1]) is not int:
-        raise BundleError(reader.place, f"{place} is no float32 [batch, number]", REMEDY)
-    return dims[1]
+def _signatures(reader: _Reader, place: str) -> dict[str, Signature]:
+    return {
+        name: (reader.field(f"{place}.{name}.dtype", str), tuple(reader.field(f"{place}.{name}.dims", list)))
+        for name in reader.record(place)
+    }
 
 
 def _checked(path: Path, reader: _Reader, place: str) -> Path:

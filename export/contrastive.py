@@ -14,6 +14,7 @@ from nlvr.engine.errors import FrameError
 from nlvr.engine.frames import FrameStore
 from nlvr.engine.runtime.devices import usable_cpus
 from nlvr.engine.sampling import ShotPlan
+from nlvr.engine.systems.contrastive import OUTPUT
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training import checkpoint as files
 from nlvr.training.contrastive.config import load_config
@@ -70,8 +71,8 @@ def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSou
         text_length=length,
         vector={"cosine": (0, config.model.width)},
         graphs={
-            "vehicle": GraphSource(model.vehicle, exported.vehicle, vehicle, BLOCK),
-            "text": GraphSource(model.text, exported.text, text, BLOCK),
+            "vehicle": GraphSource(model.vehicle, exported.vehicle, vehicle, (OUTPUT,), BLOCK),
+            "text": GraphSource(model.text, exported.text, text, (OUTPUT,), BLOCK),
         },
     )
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 OPSET = 20
 BATCH = "batch"
-OUTPUT = "vector"
 
 
 def write_graph(path: Path, source: GraphSource, *, system: str, name: str, precision: str) -> dict[str, Any]:
@@ -52,7 +51,12 @@ def write_graph(path: Path, source: GraphSource, *, system: str, name: str, prec
 
 
 def _export(source: GraphSource) -> onnx.ModelProto:
-    batch = torch.export.Dim(BATCH)
+    names = {name for axes in source.axes.values() for name in axes.values()}
+    dims = {name: torch.export.Dim(name) for name in sorted({BATCH, *names})}
+    shapes = tuple(
+        {0: dims[BATCH], **{axis: dims[dim] for axis, dim in source.axes.get(name, {}).items()}}
+        for name in source.inputs
+    )
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's own deprecations, none of them ours to mend
         program = torch.onnx.export(
@@ -61,8 +65,8 @@ def _export(source: GraphSource) -> onnx.ModelProto:
             dynamo=True,
             opset_version=OPSET,
             input_names=list(source.inputs),
-            output_names=[OUTPUT],
-            dynamic_shapes=tuple({0: batch} for _ in source.inputs),
+            output_names=list(source.outputs),
+            dynamic_shapes=shapes,
             verbose=False,
         )
     return program.model_proto

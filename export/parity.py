@@ -16,6 +16,7 @@ from nlvr.engine.errors import BundleError
 from nlvr.engine.runtime.devices import usable_cpus
 from nlvr.engine.runtime.graph import Blocks
 from nlvr.engine.runtime.onnxruntime import OrtGraph
+from nlvr.engine.systems.contrastive import OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,7 @@ def served_vectors(file: GraphFile, rows: Sequence[Feeds], *, batch: int) -> np.
     threads = usable_cpus()
     blocks = Blocks(OrtGraph(replace(file, block={"cpu": batch}), device="cpu"), threads=threads, in_flight=threads)
     try:
-        return np.stack(list(blocks.run(rows))).astype(np.float64)
+        return np.stack([outputs[OUTPUT] for outputs in blocks.run(rows)]).astype(np.float64)
     finally:
         blocks.close()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -24,13 +24,17 @@ class GraphSource:
     module: the module that is exported, in the precision of the bundle.
     inputs: name → an example of two rows, in the order `module` takes them; axis 0 is the batch. Each is a tensor of
         its own: of one tensor given twice the exporter makes one input.
+    outputs: names of what `module` returns, in its order.
     block: device → rows of a run.
+    axes: input → axis → name, of the axes beside the batch whose length varies.
     """
 
     reference: nn.Module
     module: nn.Module
     inputs: Mapping[str, Tensor]
+    outputs: Sequence[str]
     block: Mapping[str, int]
+    axes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 import weakref
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Feeds = dict[str, "NDArray[np.generic]"]
+Row = dict[str, "NDArray[Any]"]
+"""A graph's outputs by name."""
 
 
 class Graph(Protocol):
@@ -29,8 +31,8 @@ class Graph(Protocol):
     def block(self) -> int:
         """Rows a run takes, from the bundle's manifest."""
 
-    def run(self, feeds: Feeds) -> NDArray[np.float32]:
-        """Return the graph's output: float32 [block, D]. Safe to call from several threads."""
+    def run(self, feeds: Feeds) -> Row:
+        """Return the graph's outputs by name, each [block, …]. Safe to call from several threads."""
 
 
 _ALL: weakref.WeakSet[Blocks] = weakref.WeakSet()
@@ -67,12 +69,18 @@ class Blocks:
         _ALL.discard(self)
         self._pool.shutdown(cancel_futures=True)
 
-    def run(self, rows: Iterable[Mapping[str, NDArray[np.generic]]]) -> Iterator[NDArray[np.float32]]:
-        """Yield one float32 [D] vector a row, in order. Reading `rows` and running blocks overlap."""
-        waiting: deque[tuple[int, Future[NDArray[np.float32]]]] = deque()
+    def run(self, rows: Iterable[Mapping[str, NDArray[np.generic]]]) -> Iterator[Row]:
+        """Yield the outputs of each row, in order. Reading `rows` and running blocks overlap.
+
+        A block holds rows of one shape, so rows whose shapes vary go fastest where equal ones stand together.
+        """
+        waiting: deque[tuple[int, Future[Row]]] = deque()
         block: list[Mapping[str, NDArray[np.generic]]] = []
         try:
             for row in rows:
+                if block and _shapes(row) != _shapes(block[0]):
+                    waiting.append(self._submit(block))
+                    block = []
                 block.append(row)
                 if len(block) == self._graph.block:
                     waiting.append(self._submit(block))
@@ -87,16 +95,24 @@ class Blocks:
             for _, future in waiting:
                 future.cancel()
 
-    def _submit(self, block: list[Mapping[str, NDArray[np.generic]]]) -> tuple[int, Future[NDArray[np.float32]]]:
+    def _submit(self, block: list[Mapping[str, NDArray[np.generic]]]) -> tuple[int, Future[Row]]:
         return len(block), self._pool.submit(self._run, block)
 
-    def _run(self, block: list[Mapping[str, NDArray[np.generic]]]) -> NDArray[np.float32]:
+    def _run(self, block: list[Mapping[str, NDArray[np.generic]]]) -> Row:
+        if self._graph.block == 1:
+            return self._graph.run({name: value[None] for name, value in block[0].items()})
         padding = self._graph.block - len(block)
         # Repeating the last row keeps lengths and masks valid where zeros would not.
         rows = block + block[-1:] * padding
         return self._graph.run({name: np.stack([row[name] for row in rows]) for name in rows[0]})
 
     @staticmethod
-    def _result(waiting: deque[tuple[int, Future[NDArray[np.float32]]]]) -> Iterator[NDArray[np.float32]]:
+    def _result(waiting: deque[tuple[int, Future[Row]]]) -> Iterator[Row]:
         count, future = waiting.popleft()
-        yield from future.result()[:count]
+        outputs = future.result()
+        for row in range(count):
+            yield {name: values[row] for name, values in outputs.items()}
+
+
+def _shapes(row: Mapping[str, NDArray[np.generic]]) -> list[tuple[int, ...]]:
+    return [value.shape for value in row.values()]

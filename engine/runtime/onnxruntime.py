@@ -6,18 +6,21 @@ import contextlib
 import io
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import BundleError, DeviceUnavailableError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
-    from ..bundle import GraphFile
-    from .graph import Feeds
+    from ..bundle import GraphFile, Signature
+    from .graph import Feeds, Row
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "float32"}
+DTYPES = {
+    "tensor(uint8)": "uint8",
+    "tensor(int64)": "int64",
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+}
 # On CUDA no less than float32 where a graph says float32, and one convolution algorithm rather than today's quickest.
 OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}}
 INSTALL = {
@@ -42,22 +45,22 @@ class OrtGraph:
         _check_interface(self._session, file)
         self.device = device
         self.block = file.block[device]
-        self._output = file.output
+        self._outputs = list(file.outputs)
         self._name = file.path.name
 
-    def run(self, feeds: Feeds) -> NDArray[np.float32]:
-        """Return the graph's output for one block of rows: float32 [block, D].
+    def run(self, feeds: Feeds) -> Row:
+        """Return the graph's outputs for one block of rows.
 
         Raises DeviceUnavailableError when the runtime fails, as it does when a GPU's memory is full.
         """
         try:
-            (result,) = self._session.run([self._output], feeds)
+            results = self._session.run(self._outputs, feeds)
         except Exception as error:  # the library raises its own types, none of them public
             fact = f"{self._name} failed to run ({_first_line(error)})"
             raise DeviceUnavailableError(
                 self.device, fact, "lower --threads and --batch-size or use --device cpu"
             ) from error
-        return np.asarray(result, np.float32)
+        return dict(zip(self._outputs, results, strict=True))
 
 
 def probe(device: str) -> None:
@@ -67,12 +70,15 @@ def probe(device: str) -> None:
 
 def _check_interface(session: Any, file: GraphFile) -> None:  # noqa: ANN401
     """Refuse a graph that does not take and return what the manifest says. Raises BundleError."""
-    taken = {value.name: (DTYPES.get(value.type, value.type), tuple(value.shape)) for value in session.get_inputs()}
-    returned = {value.name: value.shape[-1] for value in session.get_outputs()}
-    wanted = {file.output: file.dims}
-    if taken != file.inputs or returned != wanted:
-        fact = f"takes {taken} and returns {returned}, and the manifest says {dict(file.inputs)} and {wanted}"
+    taken, returned = _signatures(session.get_inputs()), _signatures(session.get_outputs())
+    if taken != file.inputs or returned != file.outputs:
+        wanted = f"{dict(file.inputs)} and {dict(file.outputs)}"
+        fact = f"takes {taken} and returns {returned}, and the manifest says {wanted}"
         raise BundleError(file.path, fact, "export the bundle again with `nlvr-engine export`")
+
+
+def _signatures(values: Iterable[Any]) -> dict[str, Signature]:
+    return {value.name: (DTYPES.get(value.type, value.type), tuple(value.shape)) for value in values}
 
 
 def _session(model: str | bytes, device: str, *, precision: str = "fp32") -> Any:  # noqa: ANN401

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     Key = tuple[str, int]  # a track's digest and a position in it: what a vector depends on
 
 
+OUTPUT = "vector"  # of both graphs
+
+
 class Contrastive:
     """Encodes tracks and queries with the graphs `vehicle` and `text` of a bundle.
 
@@ -50,7 +53,8 @@ class Contrastive:
         if lacking:
             fact = f"has no graph {' and no graph '.join(lacking)}"
             raise BundleError(bundle.path, fact, "export the bundle again with `nlvr-engine export`")
-        if any(bundle.graphs[name].dims != bundle.dims for name in ("vehicle", "text")):
+        vector = {OUTPUT: ("float32", ("batch", bundle.dims))}
+        if any(bundle.graphs[name].outputs != vector for name in ("vehicle", "text")):
             fact = f"has a vector of {bundle.dims} numbers, and its graphs return another"
             raise BundleError(bundle.path, fact, "export the bundle again with `nlvr-engine export`")
         vehicle, text = open_graphs([bundle.graphs["vehicle"], bundle.graphs["text"]], device=device)
@@ -102,8 +106,8 @@ class Contrastive:
             notices.add("text cut", repr(sentences[row]))
         feeds: Iterator[Feeds] = ({"ids": ids, "mask": mask} for ids, mask in zip(tokens.ids, tokens.mask, strict=True))
         vectors = []
-        for vector in self._text.run(feeds):
-            vectors.append(vector)
+        for row in self._text.run(feeds):
+            vectors.append(row[OUTPUT])
             progress("encode queries", len(vectors), len(sentences))
         row_of = {sentence: row for row, sentence in enumerate(sentences)}
         rows = np.stack(vectors)[[row_of[sentence] for query in queries for sentence in query.nl]]
@@ -154,9 +158,9 @@ class Contrastive:
                 order.extend(key for key, _ in by_frame[reference])
                 yield from feeds
 
-        for done, vector in enumerate(self._vehicle.run(rows()), 1):
+        for done, row in enumerate(self._vehicle.run(rows()), 1):
             progress("encode tracks", done, len(shots))
-            yield order[done - 1], vector
+            yield order[done - 1], row[OUTPUT]
 
 
 def _in_flight(block: int, threads: int, batch_size: int | None) -> int:

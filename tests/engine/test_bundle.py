@@ -94,7 +94,8 @@ def test_a_bundle_is_read(folder, manifest):
     assert bundle.manifest == json.loads(json.dumps(manifest))
     vehicle = bundle.graphs["vehicle"]
     assert vehicle.path == folder / "vehicle.onnx"
-    assert (vehicle.precision, vehicle.opset, vehicle.output) == ("fp32", 20, "vector")
+    assert (vehicle.precision, vehicle.opset) == ("fp32", 20)
+    assert vehicle.outputs == {"vector": ("float32", ("batch", 8))}
     assert vehicle.inputs == {"crop": ("uint8", ("batch", 16, 16, 3))}
     assert vehicle.block == {"cpu": 4, "cuda": 64}
 

@@ -25,7 +25,7 @@ def test_the_bundle_opens_in_the_engine_with_all_that_the_contract_names(exporte
     assert exported.vector == {"cosine": (0, 256)}
     assert set(exported.graphs) == {"vehicle", "text"}
     for file in exported.graphs.values():
-        assert (file.precision, file.opset, file.output) == ("fp32", 20, "vector")
+        assert (file.precision, file.opset, list(file.outputs)) == ("fp32", 20, ["vector"])
         assert file.block["cpu"] <= 16
         assert file.block["cuda"] == 64
     assert exported.tokenizer.read_bytes() == (checkpoint / "tokenizer.json").read_bytes()

@@ -27,7 +27,7 @@ class Doubling:
     def run(self, feeds):
         self.seen.append({name: array.copy() for name, array in feeds.items()})
         self._work()
-        return feeds["x"].astype(np.float32) * 2
+        return {"y": feeds["x"].astype(np.float32) * 2}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_vectors_come_in_order_from_blocks_of_one_shape(count, block, threads, i
     waits = iter(delays * 50)
     graph = Doubling(block, work=lambda: time.sleep(next(waits)))
     running = Blocks(graph, threads=threads, in_flight=in_flight)
-    found = [vector.tolist() for vector in running.run(rows(count))]
+    found = [row["y"].tolist() for row in running.run(rows(count))]
     running.close()
     assert found == [[2 * number, -2 * number] for number in range(count)]
     assert len(graph.seen) == -(-count // block)
@@ -77,6 +77,17 @@ def test_a_short_block_is_filled_with_its_last_row(blocks, count, padded):
     graph = Doubling(4)
     assert len(list(blocks(graph).run(rows(count)))) == count
     assert [feeds["length"].tolist() for feeds in graph.seen if feeds["length"][0] == padded[0]] == [padded]
+
+
+@given(lengths=st.lists(st.integers(1, 3), max_size=30), block=st.integers(1, 4))
+@LAW
+def test_a_block_holds_rows_of_one_shape(lengths, block):
+    graph = Doubling(block)
+    running = Blocks(graph, threads=2, in_flight=2)
+    found = [row["y"].tolist() for row in running.run({"x": np.full(length, length)} for length in lengths)]
+    running.close()
+    assert found == [[2 * length] * length for length in lengths]
+    assert all(len(feeds["x"]) == block for feeds in graph.seen)
 
 
 @given(threads=st.integers(1, 3), in_flight=st.integers(1, 6), block=st.integers(1, 4))
@@ -114,7 +125,7 @@ def test_rows_are_read_no_further_ahead_than_the_bound(blocks, threads, in_fligh
     assert len(read) == limit
     assert len(graph.seen) <= min(threads, in_flight)
     gate.set()
-    assert first.result(20).tolist() == [0, 0]
+    assert first.result(20)["y"].tolist() == [0, 0]
     consumer.shutdown()
     assert len(list(vectors)) == 59
     assert len(read) == 60
@@ -142,7 +153,7 @@ def test_a_vector_is_handed_out_as_soon_as_its_block_is_done(blocks):
         yield from rows(5, 3)
 
     vectors = blocks(graph, in_flight=8).run(slow())
-    assert next(vectors).tolist() == [0, 0]
+    assert next(vectors)["y"].tolist() == [0, 0]
     ready.set()
     assert len(list(vectors)) == 7
 
@@ -158,7 +169,7 @@ def test_an_exception_in_a_block_reaches_the_caller_after_what_came_before(block
     found = []
     running = blocks(Failing(2))
     with pytest.raises(ZeroDivisionError):
-        found.extend(vector.tolist() for vector in running.run(rows(10)))
+        found.extend(row["y"].tolist() for row in running.run(rows(10)))
     assert found == [[2 * number, -2 * number] for number in range(2 * failing)]
     assert len(list(running.run(rows(3, 100)))) == 3
 

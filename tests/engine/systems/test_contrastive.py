@@ -26,7 +26,7 @@ def one_by_one(engine, name, rows):
     """Run each row alone in a block of copies of itself."""
     graph = OrtGraph(engine.bundle.graphs[name], device="cpu")
     return np.stack(
-        [graph.run({key: np.stack([value] * graph.block) for key, value in row.items()})[0] for row in rows]
+        [graph.run({key: np.stack([value] * graph.block) for key, value in row.items()})["vector"][0] for row in rows]
     )
 
 
