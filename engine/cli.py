@@ -193,14 +193,13 @@ def doctor(
         raise typer.Exit(1)
 
 
-def parse_size(text: str) -> int:
-    """Return the bytes of a size such as 4096, 512MiB or 2GB. Raises InputError."""
+def parse_size(text: str, option: str = "--frame-cache") -> int:
+    """Return the bytes of a size such as 4096, 512MiB or 2GB. Raises InputError naming the option."""
     units = {"": 1, "B": 1}
     for power, letter in enumerate("KMGT", 1):
         units |= {letter: 1024**power, f"{letter}iB": 1024**power, f"{letter}B": 1000**power}
     digits = text.strip().rstrip("KMGTiB ")
     unit = text.strip()[len(digits) :].strip()
-    option = "--frame-cache"
     try:
         size = int(float(digits) * units[unit])
     except (ValueError, KeyError, OverflowError) as error:

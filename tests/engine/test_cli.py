@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from nlvr.engine.cli import parse_size
+from nlvr.engine.errors import InputError
 
 IMAGE = (64, 96)  # height, width
 
@@ -526,6 +527,13 @@ def test_a_verb_whose_extra_is_missing_says_what_brings_it(verb, words, tmp_path
 )
 def test_parse_size(text, size):
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("option", ["--frame-cache", "--feature-cache"])
+@pytest.mark.parametrize("text", ["lots", "-5", "5 apples", "1e999", "nan", ""])
+def test_a_size_that_is_none_is_refused_under_its_options_name(option, text):
+    with pytest.raises(InputError, match=rf"^{option}: "):
+        parse_size(text, option)
 
 
 def test_importing_the_engine_needs_neither_torch_nor_onnxruntime():
