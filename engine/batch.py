@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from .cityflow import load_queries, load_tracks, load_truth, query_from_text, submission_bytes
-from .engine import Engine
+from .engine import FEATURE_BYTES, Engine
 from .errors import InputError, OutputError, StrictError
 from .frames import FrameStore
 from .index import TrackIndex
@@ -21,6 +21,7 @@ from .output import Staging, check_folder, check_writable
 from .ranking import Ranking, score_matrix
 from .report import write_report
 from .report_content import build_report
+from .rescoring import Pruning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ class RankJob:
     """What `nlvr-engine rank` was asked to do. Paths that are None are not written or read.
 
     queries or texts: a queries file, or descriptions given one by one.  cache_bytes: decoded frames kept for reuse.
+    feature_bytes: feature maps held in memory.
     strict: counted warnings become an error before anything is written.
     """
 
@@ -55,6 +57,7 @@ class RankJob:
     threads: int | None = None
     decode_threads: int | None = None
     cache_bytes: int = 256 * 2**20
+    feature_bytes: int = FEATURE_BYTES
     strict: bool = False
 
 
@@ -74,7 +77,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankResult:
-    """What a job did. seconds: stage → wall time. written: what → path."""
+    """What a job did. seconds: stage → wall time. written: what → path. pruning: over all queries, where any was."""
 
     engine: Mapping[str, Any]
     queries: Sequence[Query]
@@ -86,6 +89,7 @@ class RankResult:
     warnings: Mapping[str, int]
     warning_lines: Sequence[str]
     seconds: Mapping[str, float]
+    pruning: Pruning | None
     written: Mapping[str, Path]
 
 
@@ -97,7 +101,13 @@ def run(job: RankJob, *, progress: Progress) -> RankResult:
     _check_paths(job)
     tracks, queries, truth = _load(job)
     notices, clock = Notices(), _Clock()
-    with Engine(job.model, device=job.device, threads=job.threads, batch_size=job.batch_size) as engine:
+    with Engine(
+        job.model,
+        device=job.device,
+        threads=job.threads,
+        batch_size=job.batch_size,
+        feature_bytes=job.feature_bytes,
+    ) as engine:
         clock.lap("open")
         decode_threads = job.decode_threads or engine.threads
         with FrameStore(
@@ -112,6 +122,7 @@ def run(job: RankJob, *, progress: Progress) -> RankResult:
             rankings = engine.rank(index, encoded, top_k=listed, progress=progress)
             complete, rankings = rankings, [ranking.head(job.top_k or len(tracks)) for ranking in rankings]
             clock.lap("rank")
+            pruned = [ranking.pruning for ranking in rankings if ranking.pruning is not None]
             quality = None if truth is None else _quality(rankings, truth, len(tracks))
             facts = {
                 "model": str(job.model),
@@ -150,6 +161,7 @@ def run(job: RankJob, *, progress: Progress) -> RankResult:
             warnings=notices.counts,
             warning_lines=notices.lines(),
             seconds=clock.laps,
+            pruning=sum(pruned, Pruning()) if pruned else None,
             written=_write(job, None if stored else index, complete, rankings, report),
         )
 
@@ -196,7 +208,7 @@ def _encode(
     index.check_fits(job.vectors, tracks, embedding_id=engine.bundle.embedding_id, frames_per_track=rule)
     for kind, place in index.warnings:
         store.notices.add(kind, place)
-    return index, True
+    return engine.with_frames(index, store, progress=progress), True
 
 
 def _write(

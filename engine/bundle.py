@@ -64,6 +64,12 @@ class Bundle:
     manifest: Mapping[str, Any]
 
     @property
+    def scoring(self) -> Mapping[str, Any]:
+        """What the system must know beside its graphs."""
+        found = self.manifest.get("scoring", {})
+        return found if isinstance(found, dict) else {}
+
+    @property
     def dims(self) -> int:
         """The length of a vector."""
         return max((stop for _, stop in self.vector.values()), default=0)

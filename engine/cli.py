@@ -75,6 +75,12 @@ def rank(
     frame_cache: Annotated[
         str, typer.Option(metavar="SIZE", help="Decoded frames kept for reuse, such as 512MiB or 2GiB.")
     ] = "256MiB",
+    feature_cache: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE", help="Feature maps held in memory; beyond it they are in a temporary file. For sbnet."
+        ),
+    ] = "2GiB",
     strict: Annotated[bool, typer.Option("--strict", help="Turn warnings into an error; write nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -103,6 +109,7 @@ def rank(
         threads=threads,
         decode_threads=decode_threads,
         cache_bytes=parse_size(frame_cache),
+        feature_bytes=parse_size(feature_cache, option="--feature-cache"),
         strict=strict,
     )
     # One process, one owner of the cores: the decode threads and the sessions share them, OpenCV's own pool does not.

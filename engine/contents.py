@@ -88,6 +88,8 @@ def _describe_arrays(path: Path) -> Iterator[str]:
         return
     index = TrackIndex.load(path)
     yield f"{path}: vectors of {count(len(index), 'track')}, {index.vectors.shape[1]} float32 each"
+    if index.shots is not None:
+        yield f"shown by {count(len(index.shots.frames), 'box', 'boxes')} in {len(set(index.shots.frames))} frames"
     yield f"embedding id: {index.embedding_id}"
     yield f"frames per track: {index.frames_per_track}"
     yield f"warnings when they were made: {len(index.warnings)}"
@@ -106,20 +108,27 @@ def _describe_bundle(path: Path) -> Iterator[str]:
     yield f"embedding id: {bundle.embedding_id}"
     yield f"vector: {bundle.dims} float32, " + ", ".join(f"{name} {a}:{b}" for name, (a, b) in bundle.vector.items())
     recipe = bundle.recipe
+    drawn = f", trajectory over the whole {recipe.trajectory}, at most {recipe.max_points} points"
     yield (
-        f"images: {recipe.size} x {recipe.size}, {recipe.resize} resize, frames per track {recipe.frames}, "
-        f"trajectory over the whole {recipe.trajectory}, at most {recipe.max_points} points"
+        f"images: {recipe.size} x {recipe.size}, {recipe.resize} resize, frames per track {recipe.frames}"
+        f"{drawn if bundle.system == 'contrastive' else ''}"
     )
+    if bundle.scoring:
+        yield "scoring: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in bundle.scoring.items())
     yield f"text: {bundle.text_length} tokens"
     for name, graph in bundle.graphs.items():
         size = graph.path.stat().st_size / 2**20
         yield f"graph {name}: {graph.path.name}, {graph.precision}, opset {graph.opset}, {size:.1f} MiB"
     parity = bundle.manifest.get("parity")
     if isinstance(parity, dict) and isinstance(parity.get("batches"), dict):
-        batches = parity["batches"].values()
-        cosine = min(min(figures["vehicle_cosine"], figures["text_cosine"]) for figures in batches)
-        overlap = min(figures["overlap"] for figures in batches)
+        batches = parity["batches"]
+        # A cosine or an overlap is as good as its least, a difference as bad as its greatest.
+        worst = {
+            name: (max if name == "difference" else min)(figures[name] for figures in batches.values())
+            for name in next(iter(batches.values()), {})
+        }
         yield (
             f"parity with PyTorch on {parity['tracks']} tracks and {parity['sentences']} sentences, at batch "
-            f"{', '.join(parity['batches'])}: cosine at least {cosine}, top-10 overlap at least {overlap}"
+            f"{', '.join(batches)}: at worst "
+            + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in worst.items())
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from . import kernels
-from .bundle import open_bundle
+from .bundle import Bundle, open_bundle
 from .cityflow import query_from_text
 from .errors import InputError, KernelsUnavailableError, VectorsMismatchError
 from .frames import FrameStore
@@ -24,24 +25,35 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .cityflow import Query, Track
+    from .mask_view import MaskView
     from .systems import Progress
+
+FEATURE_BYTES = 2 * 2**30
 
 
 class Engine:
     """One bundle on one device. Safe to ask from several threads at once.
 
-    device: `auto`, `cpu`, `cuda` or `tensorrt`; one that is named is used or refused.  threads: graph runs and ranking
-    tasks at once, by default the CPUs this process may use.  batch_size: rows in flight; it changes speed alone.
+    bundle: its folder, or one that is open.  device: `auto`, `cpu`, `cuda` or `tensorrt`; one that is named is used or
+    refused.  threads: graph runs and ranking tasks at once, by default the CPUs this process may use.
+    batch_size: rows in flight; it changes speed alone.  feature_bytes: of an index's feature maps held in memory, for a
+    system that has any; what is beyond is in a temporary file.
     Raises BundleError, DeviceUnavailableError, KernelsUnavailableError, InputError.
     """
 
     def __init__(
-        self, path: str | Path, *, device: str = "auto", threads: int | None = None, batch_size: int | None = None
+        self,
+        bundle: str | Path | Bundle,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        batch_size: int | None = None,
+        feature_bytes: int = FEATURE_BYTES,
     ) -> None:
         for option, value in (("threads", threads), ("batch_size", batch_size)):
             if value is not None and value < 1:
                 raise InputError(option, f"is {value}", "give a number above 0")
-        self.bundle = open_bundle(path)
+        self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
         try:
             kernels.isa()
         except kernels.IsaUnavailableError as error:
@@ -49,7 +61,9 @@ class Engine:
             place = "kernels"
             raise KernelsUnavailableError(place, fact, remedy) from error
         self.threads = usable_cpus() if threads is None else threads
-        self._system = open_system(self.bundle, device=device, threads=self.threads, batch_size=batch_size)
+        self._system = open_system(
+            self.bundle, device=device, threads=self.threads, batch_size=batch_size, feature_bytes=feature_bytes
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -97,15 +111,29 @@ class Engine:
             raise InputError(place, "two tracks have one id", "give each track its own")
         rule = self.frames_per_track(frames_per_track)
         with frames.notices.recording() as seen:
-            vectors = self._system.encode_tracks(ordered, frames, rule=rule, progress=progress or _silent)
+            encoded = self._system.encode_tracks(ordered, frames, rule=rule, progress=progress or _silent)
         return TrackIndex(
             track_ids=ids,
-            vectors=vectors,
+            vectors=encoded.vectors,
             digests=tuple(track_digest(track) for track in ordered),
             embedding_id=self.bundle.embedding_id,
             frames_per_track=rule,
             warnings=seen.records,
+            shots=encoded.shots,
+            maps=encoded.maps,
         )
+
+    def with_frames(self, index: TrackIndex, frames: FrameStore, *, progress: Progress | None = None) -> TrackIndex:
+        """Return an index that was loaded from a file with what its system must see again of its frames to rank it.
+
+        Where the system needs nothing of the kind, that is the index itself.
+        Raises VectorsMismatchError when another bundle made the index, InputError for a frame that cannot be read.
+        """
+        self._check_index(index)
+        if self._system.feature_maps is None or index.shots is None:
+            return index
+        maps = self._system.feature_maps(index.shots, frames, progress=progress or _silent)
+        return replace(index, maps=maps)
 
     def encode_queries(
         self, queries: Sequence[Query], *, notices: Notices | None = None, progress: Progress | None = None
@@ -134,21 +162,17 @@ class Engine:
         Raises VectorsMismatchError when another bundle made the index, InputError for `allowed` of another length,
         ScoreError.
         """
-        place = "index"
-        if index.embedding_id != self.bundle.embedding_id:
-            fact = f"was made by bundle {index.embedding_id[:12]}…, and this one is {self.bundle.embedding_id[:12]}…"
-            raise VectorsMismatchError(place, fact, "encode the tracks with this bundle")
-        if index.vectors.shape[1] != self.bundle.dims:
-            fact = f"holds vectors of {index.vectors.shape[1]} numbers, and the bundle's have {self.bundle.dims}"
-            raise VectorsMismatchError(place, fact, "encode the tracks with this bundle")
+        self._check_index(index)
         if not queries:
             return []
         if not isinstance(queries, QueryVectors):
             queries = self.encode_queries(queries, progress=progress)
+        partial = self._system.partial_term
         return rank(
             index,
             queries,
-            term=self._system.term,
+            terms=self._system.terms,
+            partial=None if partial is None else partial(index, queries),
             top_k=top_k,
             allowed=allowed,
             threads=self.threads,
@@ -160,6 +184,32 @@ class Engine:
     ) -> Ranking:
         """Rank the gallery for one description. Raises InputError when it says nothing."""
         return self.rank(index, [query_from_text(description)], top_k=top_k, allowed=allowed)[0]
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the system draws masks."""
+        return self._system.mask_views is not None
+
+    def mask_views(
+        self, index: TrackIndex, queries: QueryVectors, query: int, rows: NDArray[np.int64]
+    ) -> Sequence[MaskView]:
+        """Return what one query's mask makes of some tracks, for a system that draws masks.
+
+        queries: encoded by this engine.  query: the number of one.  rows: int64 [K], rows of the index.
+        Raises InputError where the system draws none, or the index holds no feature maps.
+        """
+        if self._system.mask_views is None:
+            raise InputError(self.bundle.path, f"system {self.bundle.system} draws no masks", "use a bundle of sbnet")
+        return self._system.mask_views(index, queries, query, rows)
+
+    def _check_index(self, index: TrackIndex) -> None:
+        place = "index"
+        if index.embedding_id != self.bundle.embedding_id:
+            fact = f"was made by bundle {index.embedding_id[:12]}…, and this one is {self.bundle.embedding_id[:12]}…"
+            raise VectorsMismatchError(place, fact, "encode the tracks with this bundle")
+        if index.vectors.shape[1] != self.bundle.dims:
+            fact = f"holds vectors of {index.vectors.shape[1]} numbers, and the bundle's have {self.bundle.dims}"
+            raise VectorsMismatchError(place, fact, "encode the tracks with this bundle")
 
 
 def _silent(stage: str, done: int, total: int) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import tempfile
 import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
@@ -27,7 +28,8 @@ class FeatureMaps:
     memory_bytes: how much is kept in memory.  directory: where the file goes, by default the system's temporary folder.
     A map stays where it is first put: passes over more frames than fit would turn an LRU over without a single hit, and
     the maps of the file that are asked for often are in the system's page cache anyway.
-    The file has no name, so nothing of it outlives the process, and it is made when the first map needs it.
+    The file has no name, so nothing of it outlives the process. It is made when the first map needs it, and
+    goes with the store, closed or not.
     Safe to share between threads; after a fork the child may read.
     Raises InputError when the budget is negative; putting and getting raise OutputError naming the file's folder.
     """
@@ -146,6 +148,7 @@ class FeatureMaps:
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
+                weakref.finalize(self, self._file.close)  # an index that nobody closed lets go of it all the same
             _write(self._file.fileno(), features, offset)
         except OSError as error:
             self._refuse("written", error)

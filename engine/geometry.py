@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -39,6 +41,21 @@ def box_cells(boxes: NDArray[np.float64], width: int, height: int, cells: int) -
     low = np.minimum(cells - 1, np.floor(near * cells / limit))
     high = np.clip(np.ceil(far * cells / limit), low + 1, cells)
     return np.concatenate([low, high], axis=1).astype(np.int32)
+
+
+def window(cells: NDArray[np.int32], sides: Sequence[int], halo: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the window of one of a few sizes that holds a box and `halo` cells around it, as rows and columns.
+
+    cells: int32 [4], x0, y0, x1, y1, half-open.  sides: lengths to choose from, ascending; the greatest is the map's.
+    Returns int64 [side + 2·halo] each; the window starts at the box, and may leave the map on every side.
+    """
+    x0, y0, x1, y1 = cells.tolist()
+    return _around(y0, y1, sides, halo), _around(x0, x1, sides, halo)
+
+
+def _around(near: int, far: int, sides: Sequence[int], halo: int) -> NDArray[np.int64]:
+    side = next(side for side in sides if side >= far - near)
+    return np.arange(near - halo, near + side + halo)
 
 
 def pixel_box(box: NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:

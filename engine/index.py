@@ -6,7 +6,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .cityflow import Track
+    from .feature_maps import FeatureMaps
 
 # Of each array in a file: numpy's kind of type, and the number of dimensions.
 FIELDS = {
@@ -30,6 +31,13 @@ FIELDS = {
     "embedding_id": ("U", 0),
     "frames_per_track": ("U", 0),
 }
+SHOT_FIELDS = {
+    "shot_frames": ("U", 1),
+    "shot_positions": ("i", 1),
+    "shot_cells": ("i", 2),
+    "shot_offsets": ("i", 1),
+}
+PLACE, REMEDY = "index", "encode the tracks again"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +53,45 @@ class QueryVectors:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Shots:
+    """The frames that show each of N tracks, and where: S shots, those of row n at offsets[n] to offsets[n + 1] − 1.
+
+    frames: S references.  positions: int64 [S], rows in their tracks' boxes.  offsets: int64 [N + 1].
+    cells: int32 [S, 4], the boxes on the feature map, x0, y0, x1, y1, half-open.
+    Raises InputError for parts that do not go together.
+    """
+
+    frames: tuple[str, ...]
+    positions: NDArray[np.int64]
+    cells: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        count = len(self.frames)
+        whole = self.positions.shape == (count,) and self.cells.shape == (count, 4) and len(self.offsets) > 1
+        if not whole or self.offsets[0] != 0 or self.offsets[-1] != count or (np.diff(self.offsets) < 1).any():
+            raise InputError(PLACE, "holds shots of tracks that do not go together", REMEDY)
+        if (self.cells[:, 2:] <= self.cells[:, :2]).any() or self.cells.min() < 0 or self.positions.min() < 0:
+            raise InputError(PLACE, "holds a shot of an empty box", REMEDY)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """What a system makes of N tracks: vectors float32 [N, D], and for one that looks at frames again, these."""
+
+    vectors: NDArray[np.float32]
+    shots: Shots | None = None
+    maps: FeatureMaps | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TrackIndex:
     """Track vectors in the order of their ids, so that a row number is the tie-break.
 
     track_ids: N ids, sorted.  vectors: float32 [N, D].  digests: N fingerprints of the tracks' frames and boxes.
     embedding_id: of the bundle that made the vectors.  frames_per_track: the rule that chose the frames.
     warnings: what the frames' store counted meanwhile, as (kind, place); they hold wherever the vectors are used.
+    shots, maps: for a system that looks at frames again when it ranks. Maps are not saved.
     Raises InputError for parts that do not go together, ScoreError naming the first track whose vector is not finite.
     """
 
@@ -60,17 +101,19 @@ class TrackIndex:
     embedding_id: str
     frames_per_track: str
     warnings: tuple[tuple[Kind, str], ...] = ()
+    shots: Shots | None = None
+    maps: FeatureMaps | None = None
 
     def __post_init__(self) -> None:
-        place, remedy = "index", "encode the tracks again"
         if self.vectors.dtype != np.float32 or self.vectors.ndim != 2:
-            raise InputError(
-                place, f"holds {self.vectors.dtype} {list(self.vectors.shape)}, not float32 [N, D]", remedy
-            )
+            fact = f"holds {self.vectors.dtype} {list(self.vectors.shape)}, not float32 [N, D]"
+            raise InputError(PLACE, fact, REMEDY)
         if not len(self.vectors) == len(self.track_ids) == len(self.digests):
-            raise InputError(place, "holds unequal numbers of vectors, track ids and digests", remedy)
+            raise InputError(PLACE, "holds unequal numbers of vectors, track ids and digests", REMEDY)
         if list(self.track_ids) != sorted(set(self.track_ids)):
-            raise InputError(place, "holds track ids twice or out of order", remedy)
+            raise InputError(PLACE, "holds track ids twice or out of order", REMEDY)
+        if self.shots is not None and len(self.shots.offsets) != len(self) + 1:
+            raise InputError(PLACE, "holds shots of another number of tracks", REMEDY)
         finite = np.isfinite(self.vectors).all(axis=1)
         if not finite.all():
             place = f"track {self.track_ids[int(np.argmin(finite))]}"
@@ -94,6 +137,7 @@ class TrackIndex:
             embedding_id=np.array(self.embedding_id),
             frames_per_track=np.array(self.frames_per_track),
             warnings=np.array(self.warnings, np.str_).reshape(-1, 2),
+            **cast("Any", {} if self.shots is None else _shot_arrays(self.shots)),
         )
         return buffer.getvalue()
 
@@ -103,13 +147,14 @@ class TrackIndex:
         remedy = "name another file, or remove this one"
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                values = {name: arrays[name] for name in FIELDS}
+                fields = FIELDS | (SHOT_FIELDS if "shot_frames" in arrays.files else {})
+                values = {name: arrays[name] for name in fields}
         except FileNotFoundError as error:
             raise InputError(path, "does not exist", "check the path") from error
         except Exception as error:  # numpy, zipfile and zlib raise a dozen types for a damaged file
             raise InputError(path, "is no file of track vectors, or a damaged one", remedy) from error
         kinds = {name: (array.dtype.kind, array.ndim) for name, array in values.items()}
-        if kinds != FIELDS:
+        if kinds != fields:
             raise InputError(path, "holds arrays of other types or shapes than track vectors have", remedy)
         warnings = values["warnings"].tolist()
         if values["warnings"].shape[1] != 2 or not {kind for kind, _ in warnings} <= set(get_args(Kind)):
@@ -122,6 +167,7 @@ class TrackIndex:
                 embedding_id=str(values["embedding_id"]),
                 frames_per_track=str(values["frames_per_track"]),
                 warnings=tuple((kind, place) for kind, place in warnings),
+                shots=_shots(values) if "shot_frames" in values else None,
             )
         except InputError as error:
             raise InputError(path, f"holds what does not go together ({error})", remedy) from error
@@ -143,6 +189,24 @@ class TrackIndex:
             if stored.get(key) != wanted.get(key):
                 state = "is not in it" if key not in stored else "is only in it" if key not in wanted else "differs"
                 raise VectorsMismatchError(path, f"holds other tracks: track {key} {state}", remedy)
+
+
+def _shot_arrays(shots: Shots) -> dict[str, NDArray[Any]]:
+    return {
+        "shot_frames": np.array(shots.frames, np.str_),
+        "shot_positions": shots.positions,
+        "shot_cells": shots.cells,
+        "shot_offsets": shots.offsets,
+    }
+
+
+def _shots(values: Mapping[str, NDArray[Any]]) -> Shots:
+    return Shots(
+        frames=tuple(values["shot_frames"].tolist()),
+        positions=values["shot_positions"].astype(np.int64, copy=False),
+        cells=values["shot_cells"].astype(np.int32, copy=False),
+        offsets=values["shot_offsets"].astype(np.int64, copy=False),
+    )
 
 
 def track_digest(track: Track) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from . import kernels
 from .errors import InputError, ScoreError
+from .rescoring import best, mean_part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from .index import QueryVectors, TrackIndex
+    from .rescoring import PartialTerm, Pruning
     from .systems import Progress
 
 QUERIES_AT_ONCE = 256  # between two reports of progress; a query's ranking does not depend on it
@@ -26,7 +28,8 @@ class Ranking:
     """The tracks of a gallery for one query, best first.
 
     track_ids: k ids.  rows: int64 [k], their rows in the index.  scores: float32 [k].
-    terms: name → float32 [k], what the score is made of.
+    terms: name → float32 [k], what the score is made of.  pruning: what a list that was cut short took, where a term
+    needs query and track together.
     """
 
     query_id: str
@@ -34,27 +37,32 @@ class Ranking:
     rows: NDArray[np.int64]
     scores: NDArray[np.float32]
     terms: Mapping[str, NDArray[np.float32]]
+    pruning: Pruning | None = None
 
     def head(self, count: int) -> Ranking:
         """Return the first `count` tracks."""
         terms = {name: values[:count] for name, values in self.terms.items()}
-        return Ranking(self.query_id, self.track_ids[:count], self.rows[:count], self.scores[:count], terms)
+        return Ranking(
+            self.query_id, self.track_ids[:count], self.rows[:count], self.scores[:count], terms, self.pruning
+        )
 
 
 def rank(
     index: TrackIndex,
     queries: QueryVectors,
     *,
-    term: str,
+    terms: Mapping[str, tuple[int, int]],
+    partial: PartialTerm | None = None,
     top_k: int | None = None,
     allowed: NDArray[np.bool_] | None = None,
     threads: int | None = None,
     progress: Progress,
 ) -> list[Ranking]:
-    """Rank the index for each query by inner product.
+    """Rank the index for each query by inner product, plus `partial` where there is one.
 
-    term: the name of that product in the breakdown.  top_k: how many tracks, all by default.  allowed: bool [N], the
-    tracks that may be ranked, all by default.
+    terms: what the inner product is made of, name → (start, stop) in a vector.  partial: a term in [0, 1] more; a list
+    of the best `top_k` computes of it only what could still change that list.  top_k: how many tracks, all by default.
+    allowed: bool [N], the tracks that may be ranked, all by default.
     Raises InputError for a `top_k` below 1 or an `allowed` of another length, ScoreError naming the query and the track
     whose score is not a number.
     """
@@ -65,16 +73,63 @@ def rank(
     if allowed is not None and (allowed.shape != (len(index),) or allowed.dtype != np.bool_):
         option = "allowed"
         raise InputError(option, f"is {allowed.dtype} {list(allowed.shape)}", f"give bool [{len(index)}], one a track")
+    add = None if partial is None else _second_stage(partial, len(index), top_k, allowed, progress)
     rankings: list[Ranking] = []
     for first in range(0, len(queries.query_ids), QUERIES_AT_ONCE):
         part = slice(first, first + QUERIES_AT_ONCE)
-        rows, scores = _topk(index, queries, part, top_k=top_k, allowed=allowed, threads=threads)
-        for query_id, ranked, values in zip(queries.query_ids[part], rows, scores, strict=True):
+        k = len(index) if top_k is None or add is not None else top_k
+        rows, products = _topk(index, queries, part, k=k, allowed=allowed, threads=threads)
+        for query, (ranked, scores) in enumerate(zip(rows, products, strict=True), first):
             found = ranked >= 0
-            ids = tuple(index.track_ids[row] for row in ranked[found])
-            rankings.append(Ranking(query_id, ids, ranked[found], values[found], {term: values[found]}))
+            stage = _Stage(ranked[found], scores[found])
+            if add is not None:
+                stage = add(query, stage)
+                progress("rank", query + 1, len(queries.query_ids))
+            if add is None and len(terms) == 1:  # the one inner product is the score
+                inner = dict.fromkeys(terms, stage.scores)
+            else:
+                vector, spans = queries.vectors[query], {name: slice(*span) for name, span in terms.items()}
+                inner = {name: _products(vector[at], index.vectors[stage.rows, at]) for name, at in spans.items()}
+            ids = tuple(index.track_ids[row] for row in stage.rows)
+            values = {**stage.shares, **inner}
+            rankings.append(Ranking(queries.query_ids[query], ids, stage.rows, stage.scores, values, stage.pruning))
         progress("rank", len(rankings), len(queries.query_ids))
     return rankings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stage:
+    """A list as far as it is: rows int64 [k] and scores float32 [k], best first; terms that are no inner product."""
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    shares: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    pruning: Pruning | None = None
+
+
+def _second_stage(
+    partial: PartialTerm, tracks: int, top_k: int | None, allowed: NDArray[np.bool_] | None, progress: Progress
+) -> Callable[[int, _Stage], _Stage]:
+    """Return what adds the partial term to a query's complete list of inner products and cuts it to `top_k`.
+
+    A complete list needs all of the term, which is then computed at once for all queries; a shorter one only some.
+    """
+    whole = None
+    if top_k is None or top_k >= tracks:
+        whole = mean_part(partial.totals(allowed, progress=progress), partial.parts)
+
+    def add(query: int, first: _Stage) -> _Stage:
+        base = np.zeros(tracks, np.float32)
+        base[first.rows] = first.scores
+        if whole is None:
+            rows, share, pruning = best(base, partial, query, cast("int", top_k), allowed=allowed)
+            return _Stage(rows, base[rows] + share, {partial.name: share}, pruning)
+        share = whole[query, first.rows]
+        scores = first.scores + share
+        order = np.lexsort((first.rows, -scores))
+        return _Stage(first.rows[order], scores[order], {partial.name: share[order]})
+
+    return add
 
 
 def _topk(
@@ -82,17 +137,30 @@ def _topk(
     queries: QueryVectors,
     part: slice,
     *,
-    top_k: int | None,
+    k: int,
     allowed: NDArray[np.bool_] | None,
     threads: int | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    k = len(index) if top_k is None else top_k
+    """Return the k allowed tracks of greatest inner product with each query: rows int64 [Q, k], −1 for none, scores."""
+    if not index.vectors.shape[1]:  # every term of the inner product is switched off
+        rows = np.arange(len(index)) if allowed is None else np.flatnonzero(allowed)
+        count = len(queries.query_ids[part])
+        return np.tile(rows[:k], (count, 1)), np.zeros((count, min(k, len(rows))), np.float32)
     try:
         return kernels.topk(queries.vectors[part], index.vectors, k, allowed=allowed, threads=threads)
     except kernels.NotANumberError as error:
         query, track = cast("tuple[int, int]", (error.query_row, error.track_row))
         place = f"query {queries.query_ids[part][query]}, track {index.track_ids[track]}"
         raise ScoreError(place, "the score is not a number", "check the bundle's precision") from error
+
+
+def _products(query: NDArray[np.float32], tracks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the inner product of float32 [D] with each row of float32 [K, D], in the one defined sum of `topk`."""
+    products = np.zeros(len(tracks), np.float32)
+    if len(tracks):
+        rows, values = kernels.topk(query[None], tracks, len(tracks), threads=1)
+        products[rows[0]] = values[0]
+    return products
 
 
 def score_matrix(columns: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]], tracks: int) -> NDArray[np.float32]:

@@ -1,12 +1,12 @@
 """A second term of the score that needs query and track together, added exactly and no further than a list needs.
 
-The score of a pair is base + mean of v over the track's parts, with every part's v in [0, 1] (SBNet's mask ratio of each
-frame that shows the track, eq. 19). The base is known for all tracks; a part is expensive. After m of n parts with sum S
+The score of a pair is base + mean of v over the track's parts, every v in [0, 1] (SBNet's mask ratio in each frame that
+shows the track, eq. 19). The base is known for all tracks; a part is expensive. After m of n parts with sum S
 
     base + S/n  ≤  score  ≤  base + (S + n − m)/n
 
-so a track whose upper bound lies below the k-th greatest lower bound is none of the best k, however its other parts turn
-out. The best k are those of brute force, ties included: a track is left only when it is strictly worse.
+so a track whose upper bound lies below the k-th greatest lower bound is none of the best k, however its other parts
+turn out. The best k are those of brute force, ties included: a track is left only when it is strictly worse.
 """
 
 from __future__ import annotations

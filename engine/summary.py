@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .batch import Quality, RankResult
+    from .rescoring import Pruning
 
 SHOWN_QUERIES, SHOWN_TRACKS, LISTED_TRACKS = 20, 3, 10
 
@@ -25,6 +26,7 @@ def rank_record(result: RankResult) -> dict[str, Any]:
         "frames_decoded": result.frames_decoded,
         "warnings": dict(result.warnings),
         "seconds": {stage: round(seconds, 4) for stage, seconds in result.seconds.items()},
+        "pruning": None if result.pruning is None else asdict(result.pruning),
         "metrics": None if result.quality is None else _quality_record(result.quality),
         "written": {what: str(path) for what, path in result.written.items()},
         "rankings": {
@@ -68,10 +70,22 @@ def print_rank(result: RankResult) -> None:
         f"{count(result.frames_decoded, 'frame')} decoded, device {result.engine['device']}, "
         f"{sum(result.seconds.values()):.1f} s"
     )
+    if result.pruning is not None:
+        print(_pruning_line(result.pruning))
     for what, path in result.written.items():
         print(f"{what}: {path}")
     if not result.engine["trained"]:
         print(UNTRAINED)
+
+
+def _pruning_line(pruning: Pruning) -> str:
+    """Say how many pairs a list of the best needed, and why it did without the others."""
+    share = pruning.parts / pruning.all_parts if pruning.all_parts else 0.0
+    return (
+        f"masks: {count(pruning.pairs, 'pair')} of query and track considered; {pruning.unseen} skipped, their other "
+        f"terms too low for any mask to lift into the list; {pruning.dropped} dropped after some of their frames; "
+        f"{pruning.complete} looked at whole ({pruning.parts} of {pruning.all_parts} frames, {share:.0%})"
+    )
 
 
 def print_pairs(record: Mapping[str, Any]) -> None:

@@ -98,10 +98,11 @@ def _write_files(source: BundleSource, folder: Path) -> dict[str, Any]:
         "tokenizer": {"file": tokenizer.name, "sha256": checksum(tokenizer), "length": source.text_length},
         "vector": {
             "dtype": "float32",
-            "dims": max(stop for _, stop in source.vector.values()),
-            "normalised": True,
+            "dims": max((stop for _, stop in source.vector.values()), default=0),
+            "normalised": source.normalised,
             "slices": {name: list(part) for name, part in source.vector.items()},
         },
+        **({"scoring": dict(source.scoring)} if source.scoring else {}),
         "tools": {package: version(package) for package in _TOOLS},
     }
 

@@ -30,7 +30,8 @@ def export(
     The bundle is kept when ONNX Runtime ranks real tracks with it as PyTorch does with the checkpoint; its manifest
     holds the figures. Otherwise nothing is written.
     """
-    from . import bundle, contrastive
+    from . import bundle
+    from .checkpoints import system_module
     from .samples import read_samples, shipped_samples
 
     def say(line: str) -> None:
@@ -40,12 +41,13 @@ def export(
     bundle.check_output(output, checkpoint=checkpoint)
     with ExitStack() as stack:
         footage = read_samples(samples) if samples else stack.enter_context(shipped_samples())
-        source = contrastive.read_checkpoint(checkpoint, precision=precision)
+        system = system_module(checkpoint)
+        source = system.read_checkpoint(checkpoint, precision=precision)
         say(f"exporting {', '.join(source.graphs)}")
 
         def gate(written: bundle.Bundle) -> dict[str, object]:
             say(f"measuring on {len(footage.tracks)} tracks and {len(footage.sentences)} sentences")
-            return contrastive.measure(source, written, footage, place=output)
+            return system.measure(source, written, footage, place=output)
 
         made = bundle.write(source, output, gate=gate)
     parity = made.manifest["parity"]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
 
 from nlvr.engine.errors import FrameError
 from nlvr.engine.frames import FrameStore
@@ -63,13 +62,14 @@ def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSou
     return BundleSource(
         system="contrastive",
         name=f"contrastive-{config.model.backbone}",
-        trained=_steps(directory) > 0,
+        trained=files.trained_steps(directory) > 0,
         settings=settings,
         precision=precision,
         recipe=config.recipe,
         tokenizer=tokenizer,
         text_length=length,
         vector={"cosine": (0, config.model.width)},
+        normalised=True,
         graphs={
             "vehicle": GraphSource(model.vehicle, exported.vehicle, vehicle, (OUTPUT,), BLOCK),
             "text": GraphSource(model.text, exported.text, text, (OUTPUT,), BLOCK),
@@ -110,9 +110,3 @@ def text_rows(bundle: Bundle, samples: Samples) -> list[Feeds]:
     """Tokenise the sentences as the engine does."""
     tokens = Tokenizer.from_file(bundle.tokenizer, length=bundle.text_length)(samples.sentences)
     return [{"ids": ids, "mask": mask} for ids, mask in zip(tokens.ids, tokens.mask, strict=True)]
-
-
-def _steps(directory: Path) -> int:
-    """Return how many optimiser steps made the weights, as training recorded it beside them."""
-    with safe_open(directory / files.WEIGHTS, framework="pt") as weights:
-        return int((weights.metadata() or {}).get("steps", 0))

@@ -31,6 +31,7 @@ BATCHES = (1, 2, 7)  # and the largest block of the graph
 TOP = 10
 TIE = 1e-6  # what float32 sums of unit vectors differ by; nearer scores have no order to keep
 _REFERENCE_BLOCK = 16
+_REMEDY = "nothing was written; export as fp32, or with the versions that are tested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,13 @@ def check_parity(tracks: Side, texts: Side, *, bounds: Bounds, place: Path) -> d
         record = {}
         for side, ours, theirs in zip((tracks, texts), found, wanted, strict=True):
             lowest = float(cosines(ours, theirs).min())
-            _require(lowest, bounds.cosine, f"{place}: graph {side.name} at batch {batch}", "the cosine to PyTorch")
+            require_least(
+                lowest, bounds.cosine, f"{place}: graph {side.name} at batch {batch}", "the cosine to PyTorch"
+            )
             record[f"{side.name}_cosine"] = _figure(lowest)
         shared = overlap(found[1] @ found[0].T, wanted[1] @ wanted[0].T)
         names = f"graphs {tracks.name} and {texts.name}"
-        _require(shared, bounds.overlap, f"{place}: {names} at batch {batch}", f"the overlap of the first {TOP}")
+        require_least(shared, bounds.overlap, f"{place}: {names} at batch {batch}", f"the overlap of the first {TOP}")
         record["overlap"] = _figure(shared)
         figures[str(batch)] = record
     return {
@@ -128,7 +131,13 @@ def _figure(value: float) -> float:
     return float(f"{value:.7g}")
 
 
-def _require(found: float, wanted: float, place: str, figure: str) -> None:
+def require_least(found: float, wanted: float, place: str, figure: str) -> None:
+    """Raise BundleError naming the figure where it is below `wanted` or no number."""
     if not found >= wanted:
-        fact = f"{figure} is {found:.7g}, wanted at least {wanted:g}"
-        raise BundleError(place, fact, "nothing was written; export as fp32, or with the versions that are tested")
+        raise BundleError(place, f"{figure} is {found:.7g}, wanted at least {wanted:g}", _REMEDY)
+
+
+def require_most(found: float, wanted: float, place: str, figure: str) -> None:
+    """Raise BundleError naming the figure where it is above `wanted` or no number."""
+    if not found <= wanted:
+        raise BundleError(place, f"{figure} is {found:.7g}, wanted at most {wanted:g}", _REMEDY)

@@ -42,7 +42,9 @@ class BundleSource:
     """A checkpoint as the parts of a bundle.
 
     trained: whether its weights took at least one step.  settings: the model's, for the manifest.
-    tokenizer: the file.  vector: slice name → (start, stop).
+    tokenizer: the file.  vector: slice name → (start, stop).  normalised: whether a shown frame's has length 1.
+    scoring: what the engine's part of the system must know beside its graphs.
+    whole: the network that the graphs are measured against together, None where each is by its own reference.
     """
 
     system: str
@@ -54,4 +56,7 @@ class BundleSource:
     tokenizer: Path
     text_length: int
     vector: Mapping[str, tuple[int, int]]
+    normalised: bool
     graphs: Mapping[str, GraphSource]
+    scoring: Mapping[str, Any] = field(default_factory=dict)
+    whole: nn.Module | None = None

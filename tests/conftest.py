@@ -36,6 +36,12 @@ def tiny() -> Path:
     return REPOSITORY / "checkpoints" / "contrastive-tiny"
 
 
+@pytest.fixture(scope="session")
+def sbnet() -> Path:
+    """The shipped bundle of SBNet with seeded random weights."""
+    return REPOSITORY / "checkpoints" / "sbnet-tiny"
+
+
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run the command line in this process and return its exit status."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
@@ -50,6 +50,12 @@ def checkpoint_file(directory: str | Path, name: str) -> Path:
     if not path.is_file():
         raise InputError(directory, f"is no checkpoint, it has no {name}", _REMEDY)
     return path
+
+
+def trained_steps(directory: str | Path) -> int:
+    """Return how many optimiser steps made a checkpoint's weights, as training recorded it beside them."""
+    with safe_open(checkpoint_file(directory, WEIGHTS), framework="pt") as weights:
+        return int((weights.metadata() or {}).get("steps", 0))
 
 
 def load_weights(model: nn.Module, directory: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""The systems: each encodes tracks and queries to vectors whose inner product is its score.
+"""The systems: each encodes tracks and queries to vectors whose inner product is its score, or all of it but one term.
 
 A further system is one more file here and one more line in `SYSTEMS`; nothing else in the engine knows which one runs.
 """
@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import BundleError
 from .contrastive import Contrastive
+from .sbnet import SBNet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from ..bundle import Bundle
     from ..cityflow import Query, Track
+    from ..feature_maps import FeatureMaps
     from ..frames import FrameStore
-    from ..index import QueryVectors
+    from ..index import Encoded, QueryVectors, TrackIndex
+    from ..mask_view import MaskView
     from ..notices import Notices
+    from ..rescoring import PartialTerm
 
     Progress = Callable[[str, int, int], None]
 
-SYSTEMS = {"contrastive": Contrastive}
+SYSTEMS = {"contrastive": Contrastive, "sbnet": SBNet}
 
 
 class System(Protocol):
@@ -35,13 +39,23 @@ class System(Protocol):
         """The device its graphs were seen to run on."""
 
     @property
-    def term(self) -> str:
-        """The name of its inner product in a ranking's breakdown."""
+    def terms(self) -> Mapping[str, tuple[int, int]]:
+        """The terms of the score that are inner products: name in a ranking's breakdown → (start, stop) in a vector."""
 
-    def encode_tracks(
-        self, tracks: Sequence[Track], store: FrameStore, *, rule: str, progress: Progress
-    ) -> NDArray[np.float32]:
-        """Return float32 [N, D], one vector a track."""
+    @property
+    def partial_term(self) -> Callable[[TrackIndex, QueryVectors], PartialTerm] | None:
+        """Makes the term that needs query and track together, None where the inner product is the whole score."""
+
+    @property
+    def feature_maps(self) -> Callable[..., FeatureMaps] | None:
+        """Makes the maps of stored shots' frames: (shots, store, *, progress) → FeatureMaps; else None."""
+
+    @property
+    def mask_views(self) -> Callable[[TrackIndex, QueryVectors, int, NDArray[np.int64]], Sequence[MaskView]] | None:
+        """Shows what one query's mask makes of some rows of the index; None where there are no masks."""
+
+    def encode_tracks(self, tracks: Sequence[Track], store: FrameStore, *, rule: str, progress: Progress) -> Encoded:
+        """Return one vector a track, and what else ranking it needs."""
 
     def encode_queries(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> QueryVectors:
         """Return one vector a query."""
@@ -50,9 +64,11 @@ class System(Protocol):
         """Stop the threads."""
 
 
-def open_system(bundle: Bundle, *, device: str, threads: int, batch_size: int | None) -> System:
+def open_system(bundle: Bundle, *, device: str, threads: int, batch_size: int | None, feature_bytes: int) -> System:
     """Open the system a bundle is for. Raises BundleError for an unknown one, and what its runtime raises."""
     if bundle.system not in SYSTEMS:
         fact = f"is for system {bundle.system!r}, and this engine has {', '.join(SYSTEMS)}"
         raise BundleError(bundle.path, fact, "install an engine that has it")
-    return SYSTEMS[bundle.system](bundle, device=device, threads=threads, batch_size=batch_size)
+    return SYSTEMS[bundle.system](
+        bundle, device=device, threads=threads, batch_size=batch_size, feature_bytes=feature_bytes
+    )

@@ -13,11 +13,12 @@ import numpy as np
 from .. import kernels, preprocess
 from ..errors import BundleError, ScoreError
 from ..frames import frame_order
-from ..index import QueryVectors, track_digest
+from ..index import Encoded, QueryVectors, track_digest
 from ..runtime.devices import open_graphs
 from ..runtime.graph import Blocks
 from ..sampling import Shot, ShotPlan, check_boxes
 from ..tokenizer import Tokenizer
+from .shots import encode_shots, in_flight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,10 +45,21 @@ class Contrastive:
     Raises BundleError for a bundle without these graphs, and what the runtime raises when the device cannot run them.
     """
 
-    term: ClassVar[str] = "cosine"
+    partial_term: ClassVar[None] = None  # the inner product is the whole score
+    mask_views: ClassVar[None] = None
+    feature_maps: ClassVar[None] = None
 
-    def __init__(self, bundle: Bundle, *, device: str, threads: int, batch_size: int | None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        device: str,
+        threads: int,
+        batch_size: int | None,
+        feature_bytes: int,
+    ) -> None:
         self._recipe = bundle.recipe
+        self.terms = {"cosine": (0, bundle.dims)}
         self._tokenizer = Tokenizer.from_file(bundle.tokenizer, length=bundle.text_length)
         lacking = sorted({"vehicle", "text"} - bundle.graphs.keys())
         if lacking:
@@ -60,7 +72,7 @@ class Contrastive:
         vehicle, text = open_graphs([bundle.graphs["vehicle"], bundle.graphs["text"]], device=device)
         self.device = vehicle.device
         self._vehicle, self._text = (
-            Blocks(graph, threads=threads, in_flight=_in_flight(graph.block, threads, batch_size))
+            Blocks(graph, threads=threads, in_flight=in_flight(graph.block, threads, batch_size))
             for graph in (vehicle, text)
         )
 
@@ -69,10 +81,8 @@ class Contrastive:
         self._vehicle.close()
         self._text.close()
 
-    def encode_tracks(
-        self, tracks: Sequence[Track], store: FrameStore, *, rule: str, progress: Progress
-    ) -> NDArray[np.float32]:
-        """Return float32 [N, D]: each track's mean unit vector over the frames that `rule` shows.
+    def encode_tracks(self, tracks: Sequence[Track], store: FrameStore, *, rule: str, progress: Progress) -> Encoded:
+        """Return each track's mean unit vector over the frames that `rule` shows.
 
         Frames that turn out unreadable are replaced by others of their track.
         Raises InputError for a box wholly outside its image, FrameError for a track with no readable frame.
@@ -80,20 +90,14 @@ class Contrastive:
         check_boxes(tracks, store)
         digests = [track_digest(track) for track in tracks]
         plan = ShotPlan(tracks, store, rule)
-        vectors: dict[Key, NDArray[np.float32]] = {}
-        while True:
-            wanted = {(digests[shot.row], shot.position): shot for shot in plan.shots}
-            todo = {key: shot for key, shot in wanted.items() if key not in vectors}
-            if not todo:
-                break
-            unreadable: set[str] = set()
-            for key, vector in self._encode_shots(tracks, todo, store, unreadable, progress):
-                vectors[key] = vector
-            if unreadable:
-                plan.drop(unreadable)
+        vectors = encode_shots(
+            plan,
+            lambda shot: (digests[shot.row], shot.position),
+            lambda todo, unreadable: self._encode_shots(tracks, todo, store, unreadable, progress),
+        )
         rows = np.stack([vectors[digests[shot.row], shot.position] for shot in plan.shots])
         counts = np.bincount([shot.row for shot in plan.shots], minlength=len(tracks))
-        return kernels.segment_mean(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+        return Encoded(kernels.segment_mean(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)))
 
     def encode_queries(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> QueryVectors:
         """Return each query's mean unit vector over its sentences. Sentences cut short are counted.
@@ -161,8 +165,3 @@ class Contrastive:
         for done, row in enumerate(self._vehicle.run(rows()), 1):
             progress("encode tracks", done, len(shots))
             yield order[done - 1], row[OUTPUT]
-
-
-def _in_flight(block: int, threads: int, batch_size: int | None) -> int:
-    """Return how many blocks are handed out ahead: two a thread, or as many as hold `batch_size` rows."""
-    return 2 * threads if batch_size is None else max(1, -(-batch_size // block))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import signal
@@ -328,3 +329,13 @@ def test_a_forked_child_reads(tmp_path):
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program, str(tmp_path)], check=True)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_store_that_nobody_closes_lets_go_of_its_file(tmp_path):
+    store = FeatureMaps(memory_bytes=0, directory=tmp_path)
+    store.put("a", np.ones((1, 2, 2), np.float32))
+    descriptor = store._file.fileno()
+    del store
+    gc.collect()  # a file left to the collector would warn, which fails the test
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)

@@ -23,7 +23,9 @@ class Table:
 
     def evaluate(self, query, tracks, parts):
         self.asked += zip([query] * len(tracks), tracks.tolist(), parts.tolist(), strict=True)
-        return np.array([self.values[query][track][part] for track, part in zip(tracks, parts, strict=True)], np.float32)
+        return np.array(
+            [self.values[query][track][part] for track, part in zip(tracks, parts, strict=True)], np.float32
+        )
 
     def totals(self, allowed=None, *, progress=None):
         return np.array([[np.cumsum(own.astype(np.float64))[-1] for own in query] for query in self.values])
@@ -49,7 +51,9 @@ def draw(rng, *, tracks, longest, kind):
         values = [rng.permutation(first) for _ in parts]
     elif kind == "ends":  # a sigmoid in float32 reaches both
         base = rng.standard_normal(tracks).astype(np.float32) * 2
-        values = [rng.choice(np.array([0, 1, np.float32(1) - np.float32(2**-24)], np.float32), count) for count in parts]
+        values = [
+            rng.choice(np.array([0, 1, np.float32(1) - np.float32(2**-24)], np.float32), count) for count in parts
+        ]
     else:
         base = rng.standard_normal(tracks).astype(np.float32) * np.float32(rng.choice([0.01, 0.3, 2]))
         values = [rng.random(count).astype(np.float32) ** int(rng.choice([1, 8])) for count in parts]
@@ -111,7 +115,9 @@ def test_equal_scores_of_unequal_parts_stand_in_order_of_row():
 
 
 def test_no_allowed_track_gives_an_empty_list():
-    rows, values, pruning = best(np.zeros(3, np.float32), Table([[np.zeros(1, np.float32)] * 3]), 0, 2, allowed=np.zeros(3, bool))
+    rows, values, pruning = best(
+        np.zeros(3, np.float32), Table([[np.zeros(1, np.float32)] * 3]), 0, 2, allowed=np.zeros(3, bool)
+    )
     assert (len(rows), len(values), pruning) == (0, 0, Pruning())
 
 

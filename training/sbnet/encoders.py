@@ -15,6 +15,8 @@ from ..backbones.weights import ELECTRA_NAME
 from .config import STRIDE
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from .config import SBNetConfig
 
 
@@ -30,7 +32,13 @@ class ImageModule(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images: uint8 [F, S, S, 3] RGB.  Returns FI, float [F, c, h, w]."""
-        return self.projection(self.backbone(self.normalise(images)))
+        return _projected(self.projection, self.backbone(self.normalise(images)))
+
+    def half(self) -> Self:
+        """Convert the backbone to float16 and leave the projection in float32."""
+        self.normalise.half()
+        self.backbone.half()
+        return self
 
 
 class LanguageModule(nn.Module):
@@ -46,7 +54,18 @@ class LanguageModule(nn.Module):
 
         Returns FN, float [U, l, e], of which rows of padding mean nothing.
         """
-        return self.projection(self.backbone(ids, mask))
+        return _projected(self.projection, self.backbone(ids, mask))
+
+    def half(self) -> Self:
+        """Convert the backbone to float16 and leave the projection in float32."""
+        self.backbone.half()
+        return self
+
+
+def _projected(projection: nn.Module, features: Tensor) -> Tensor:
+    """Project what a backbone returns, in the projection's own precision outside of autocast."""
+    weight = next(projection.parameters(), features)
+    return projection(features if torch.is_autocast_enabled(features.device.type) else features.to(weight.dtype))
 
 
 class HiddenStates(nn.Module):

@@ -70,15 +70,21 @@ class _Sight:
 
 @torch.inference_mode()
 def score_matrix(
-    model: SBNet, queries: Sequence[Query], tracks: Sequence[Track], store: FrameStore, tokenizer: Tokenizer
+    model: SBNet,
+    queries: Sequence[Query],
+    tracks: Sequence[Track],
+    store: FrameStore,
+    tokenizer: Tokenizer,
+    *,
+    rule: str | None = None,
 ) -> np.ndarray:
-    """Return Prob (eq. 22) of each query and track over the frames that the recipe shows: float64 [Q, T].
+    """Return Prob (eq. 22) of each query and track: float64 [Q, T].
 
-    model: in evaluation mode.
+    model: in evaluation mode.  rule: which frames show a track, by default the recipe's.
     Raises FrameError for tracks of which no frame can be read; ScoreError for a track whose score is not a number.
     """
     sentences = _encode(model, queries, tokenizer)
-    plan = ShotPlan(tracks, store, model.config.recipe.frames)
+    plan = ShotPlan(tracks, store, rule or model.config.recipe.frames)
     seen: dict[Shot, _Sight] = {}
     while todo := [shot for shot in plan.shots if shot not in seen]:
         shown = _look(model, sentences, tracks, todo, store)

@@ -106,6 +106,12 @@ class SBNet(nn.Module):
             future=self.future(frames) if self.future else None,
         )
 
+    def half_towers(self) -> Self:
+        """Convert the backbones to float16 and leave everything behind them in float32."""
+        self.image.half()
+        self.language.half()
+        return self
+
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         for backbone in self._frozen:

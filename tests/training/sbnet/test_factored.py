@@ -1,103 +1,173 @@
-"""The exact shortcuts that a fast evaluation may take, each against the dense modules.
-
-The image is never projected by b, d runs once on a vector, the value of the self-attention after its sum, and the mask
-is computed on a window of the box and four cells around it.
-"""
+"""The factored modules against the dense ones, in float32 at their real sizes."""
 
 from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
+from nlvr.engine.geometry import window
+from nlvr.training.sbnet.attributes import box_mean
 from nlvr.training.sbnet.config import load_config
-from nlvr.training.sbnet.model import Multimodal, SBNet
+from nlvr.training.sbnet.factored import MASK_HALO, SUBSTITUTION_HALO, ImageSide, MaskWindow, TextSide, TrackSide
+from nlvr.training.sbnet.model import SBNet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SIDE, WIDTH, LENGTH = 24, 32, 9
-BOXES = [(0, 0, 3, 2), (21, 22, 24, 24), (0, 20, 5, 24), (20, 0, 24, 1), (11, 12, 12, 13), (0, 0, SIDE, SIDE)]
-BOXES += [(x, y, x + 3, y + 3) for x, y in itertools.product((3, 4, 17), (1, 5, 18))]
+SIDE = 24
+EDGES = [(x, y, x + 3, y + 2) for x, y in itertools.product((0, 11, SIDE - 3), (0, 11, SIDE - 2))]
+NEAR_EDGES = [(x, y, x + 3, y + 3) for x, y in itertools.product((1, 3, 4, 17, 18, 20), (5, 18))]
+CELLS = [(0, 0, 1, 1), (SIDE - 1, SIDE - 1, SIDE, SIDE), (11, 12, 12, 13), (0, SIDE - 1, 1, SIDE)]
+LARGE = [(0, 0, SIDE, SIDE), (0, 5, SIDE, 20), (5, 0, 21, SIDE), (2, 1, 23, 23)]
+SIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
 
 
-def build(*overrides):
-    config = load_config("tiny", overrides=[f"model.width={WIDTH}", f"recipe.size={16 * SIDE}", *overrides])
+@pytest.fixture(scope="module", params=["compact", "paper", "compact-released", "compact-parallel", "compact-box"])
+def model(request):
+    """A network whose mask is spread over (0, 1), so that a wrong cell of its window shows."""
+    preset, _, variant = request.param.partition("-")
+    overrides = {
+        "": [],
+        "released": ["model.attention_scale=false", "model.pos2d=false"],
+        "parallel": ["model.attention_order=parallel"],
+        "box": ["model.figt=box"],
+    }[variant]
+    network = SBNet(load_config(preset, overrides=overrides), pretrained=False).eval()
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        module = Multimodal(config.model, config.cells).double().eval()
-        for layer in module.modules():
-            if isinstance(layer, torch.nn.BatchNorm2d):
+        for layer in [*network.multimodal.head.modules(), *network.image_attributes.modules()]:
+            if isinstance(layer, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if isinstance(layer, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):
                 for values in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
                     values.data.uniform_(0.5, 1.5)
-    return module
+    return network
 
 
-def draw():
+@pytest.fixture(scope="module")
+def features(model):
     generator = torch.Generator().manual_seed(2)
-    features = torch.randn(1, WIDTH, SIDE, SIDE, dtype=torch.float64, generator=generator)
-    return features, torch.randn(1, LENGTH, WIDTH, dtype=torch.float64, generator=generator)
+    return torch.randn(1, model.config.model.width, SIDE, SIDE, generator=generator).relu()
 
 
-def matrix(layer):
-    return layer.weight.flatten(1), layer.bias
+@pytest.fixture(scope="module")
+def sentence(model):
+    """Ids and mask of one sentence with padding."""
+    ids = torch.arange(5, 5 + model.config.text.length)[None] % 200
+    mask = torch.ones_like(ids)
+    mask[:, 17:] = 0
+    return ids, mask
 
 
-def factored(module, features, tokens, box, *, halo):
-    """features: F, [c, h, w] with the position code.  tokens: X, [l, e], real ones alone.  Returns M on the box."""
-    f, co, attention = features.flatten(1), module.coattention, module.selfattention
-    (wb, bb), (wd, bd), (wv, bv) = matrix(co.b), matrix(co.d), matrix(attention.value)
-    query = co.a(tokens)
-    affinity = ((query @ wb) @ f + (query @ bb)[:, None]) / co.scale
-    enhanced = f + co.c(tokens).T @ affinity.softmax(0)
-    pooled = (f if co.parallel else enhanced) @ affinity.softmax(1).mean(0)
-    gate = module.modulation.mlp(tokens.mean(0) + wd @ pooled + bd)
-    modulated = enhanced * gate[:, None]
+def cut(box, halo, sides=SIDES):
+    rows, columns = window(np.array(box, np.int32), sides, halo)
+    return torch.from_numpy(rows)[None], torch.from_numpy(columns)[None]
+
+
+def masked(box):
+    mask = torch.zeros(1, SIDE, SIDE, dtype=torch.bool)
     x0, y0, x1, y1 = box
-    left, top, right, bottom = max(0, x0 - halo), max(0, y0 - halo), min(SIDE, x1 + halo), min(SIDE, y1 + halo)
-    window = (torch.arange(top, bottom)[:, None] * SIDE + torch.arange(left, right)).flatten()
-    wq, bq = matrix(attention.query)
-    keys = wq @ modulated + bq[:, None]
-    weights = (keys[:, window].T @ keys).softmax(1)
-    seen = modulated[:, window] + wv @ (modulated @ weights.T) + bv[:, None]
-    mask = module.head(seen.unflatten(1, (bottom - top, right - left))[None])[0]
-    return mask[y0 - top : y1 - top, x0 - left : x1 - left].sigmoid()
+    mask[:, y0:y1, x0:x1] = True
+    return mask
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("order", ["sequential", "parallel"])
-def test_the_factored_mask_equals_the_dense_one_on_every_box(order):
-    module = build(f"model.attention_order={order}")
-    features, tokens = draw()
-    padded = torch.cat([tokens, torch.full((1, 4, WIDTH), 7.0, dtype=torch.float64)], dim=1)
-    mask = torch.tensor([[1] * LENGTH + [0] * 4])
-    dense = module(features, padded, mask).sigmoid()[0]
-    coded = module.position(features)[0]
-    for box in BOXES:
+def test_the_mask_equals_the_dense_one_on_every_box(model, features, sentence):
+    ids, real = sentence
+    told = TextSide(model)(ids, real)[:4]
+    dense = model.multimodal(features, model.language(ids, real), real).sigmoid()[0]
+    assert dense.std() > 0.01, "a flat mask would hide an error"
+    module = MaskWindow(model)
+    boxes = (
+        [*EDGES, *NEAR_EDGES, *CELLS, *LARGE] if model.config.model.width < 1000 else [*EDGES[::2], *CELLS, *LARGE[:2]]
+    )
+    for box in boxes:
+        found = module(features, *told, real, *cut(box, MASK_HALO))[0]
         x0, y0, x1, y1 = box
-        found = factored(module, coded, tokens[0], box, halo=4)
-        torch.testing.assert_close(found, dense[y0:y1, x0:x1], rtol=0, atol=1e-12)
+        difference = (found[: y1 - y0, : x1 - x0] - dense[y0:y1, x0:x1]).abs().max().item()
+        assert difference <= 1e-6, (box, difference)
 
 
 @torch.no_grad()
-def test_a_halo_of_three_cells_is_too_small():
-    module = build()
-    features, tokens = draw()
-    dense = module(features, tokens, torch.ones(1, LENGTH, dtype=torch.long)).sigmoid()[0]
-    found = factored(module, module.position(features)[0], tokens[0], (11, 12, 12, 13), halo=3)
-    assert (found - dense[12:13, 11:12]).abs().max() > 1e-9
+def test_a_halo_of_three_cells_is_too_small(model, features, sentence):
+    ids, real = sentence
+    told = TextSide(model)(ids, real)[:4]
+    dense = model.multimodal(features, model.language(ids, real), real).sigmoid()[0]
+    box = (11, 12, 14, 15)
+    rows, columns = cut(box, MASK_HALO)
+    narrow = features.clone()
+    # What the outermost ring of the window holds must reach the box, or the window is larger than it need be.
+    narrow[:, :, rows[0, 0], columns[0]] += 1
+    found = MaskWindow(model)(narrow, *told, real, rows, columns)[0]
+    assert (found - dense[12:15, 11:14]).abs().max() > 1e-6
 
 
 @torch.no_grad()
-def test_one_frames_share_of_the_first_kernel_serves_all_its_boxes():
-    """The box is one more channel of a linear layer, so its share is added to that of the features (eq. 11)."""
-    config = load_config("tiny")
-    network = SBNet(config, pretrained=False).double().substitution.text_from_image
-    features = torch.randn(1, 64, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    boxes = torch.zeros(3, 6, 6, dtype=torch.bool)
-    boxes[0, :2, :3] = boxes[1, 5, 5] = boxes[2, 2:4, 1:5] = True
-    weight, bias = network.first.weight, network.first.bias
-    conv = torch.nn.functional.conv2d
-    shared = conv(features, weight[:, :-1], bias, padding=1)
-    hidden = shared + conv(boxes[:, None].double(), weight[:, -1:], padding=1)
-    both = torch.cat([features.expand(3, -1, -1, -1), boxes[:, None].double()], dim=1)
-    torch.testing.assert_close(hidden, network.first(both), rtol=0, atol=1e-12)
+def test_a_window_in_a_batch_of_others_is_the_same(model, features, sentence):
+    ids, real = sentence
+    told = [part.expand(3, *part.shape[1:]) for part in TextSide(model)(ids, real)[:4]]
+    boxes = [(0, 0, 3, 3), (9, 20, 12, 23), (21, 21, 24, 24)]
+    rows, columns = (torch.cat(parts) for parts in zip(*(cut(box, MASK_HALO) for box in boxes), strict=True))
+    together = MaskWindow(model)(features.expand(3, -1, -1, -1), *told, real.expand(3, -1), rows, columns)
+    for number in range(3):
+        part = slice(number, number + 1)
+        own = [piece[part] for piece in told]
+        alone = MaskWindow(model)(features, *own, real, rows[part], columns[part])
+        torch.testing.assert_close(together[part], alone, rtol=0, atol=1e-6)
+
+
+@torch.no_grad()
+def test_what_a_box_shows_equals_the_dense_modules(model, features):
+    module = TrackSide(model)
+    cosine = torch.nn.functional.cosine_similarity
+    for box in [*EDGES, *CELLS, *LARGE]:
+        mask = masked(box)
+        rows, columns = cut(box, SUBSTITUTION_HALO)
+        outputs = module(box_mean(features, mask), features, torch.tensor([box]), rows, columns)
+        found = dict(zip(module.outputs, outputs, strict=True))
+        dense = model.image_attributes(box_mean(features, mask))
+        torch.testing.assert_close(found["colour"], dense.colour, rtol=0, atol=0)
+        torch.testing.assert_close(found["type"], dense.type, rtol=0, atol=0)
+        fng = torch.nn.functional.normalize(model.substitution.text_from_image(features, mask), dim=1)
+        torch.testing.assert_close(found["fng"], fng, rtol=0, atol=1e-6)
+        assert ("figt" in found) == (model.config.model.figt == "box")
+        if "figt" in found:
+            assert cosine(found["figt"], box_mean(features, mask)).item() == pytest.approx(1, abs=1e-6)
+
+
+@torch.no_grad()
+def test_a_sentence_and_a_frame_give_what_the_dense_modules_compare(model, sentence):
+    ids, real = sentence
+    side = TextSide(model)
+    found = dict(zip(side.outputs, side(ids, real), strict=True))
+    tokens = model.language(ids, real)
+    told = model.text_attributes(tokens)
+    torch.testing.assert_close(found["colour"], told.colour, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found["type"], told.type, rtol=0, atol=1e-6)
+    fngt = (tokens * real[:, :, None]).sum(1) / real.sum()
+    for name, vector in (("fngt", fngt), ("fig", model.substitution.image_from_text(fngt))):
+        torch.testing.assert_close(found[name], torch.nn.functional.normalize(vector, dim=1), rtol=0, atol=1e-6)
+    images = torch.randint(0, 256, (1, 384, 384, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    frame = ImageSide(model)
+    seen = dict(zip(frame.outputs, frame(images), strict=True))
+    torch.testing.assert_close(seen["features"], model.image(images), rtol=0, atol=0)
+    if "figt" in seen:
+        figt = torch.nn.functional.normalize(model.image(images).mean((2, 3)), dim=1)
+        torch.testing.assert_close(seen["figt"], figt, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("switches", "image", "track", "text"),
+    [
+        ((), ("features", "figt"), ("colour", "type", "fng"), ("colour", "type", "fig", "fngt")),
+        (("classification",), ("features", "figt"), ("fng",), ("fig", "fngt")),
+        (("substitution",), ("features",), ("colour", "type"), ("colour", "type")),
+        (("classification", "substitution"), ("features",), (), ()),
+    ],
+)
+def test_a_module_that_is_off_is_in_no_graph(switches, image, track, text):
+    network = SBNet(load_config("tiny", overrides=[f"modules.{name}=false" for name in switches]), pretrained=False)
+    assert ImageSide(network).outputs == image
+    assert TrackSide(network).outputs == track
+    assert TextSide(network).outputs[4:] == text

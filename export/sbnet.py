@@ -1,0 +1,184 @@
+"""What a checkpoint of SBNet exports: the graphs `image`, `track`, `text` and `mask`, and what its manifest says."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+
+from nlvr.engine.cityflow import Query
+from nlvr.engine.engine import Engine
+from nlvr.engine.frames import FrameStore
+from nlvr.engine.language import COLOURS, TYPES
+from nlvr.engine.preprocess import Recipe
+from nlvr.engine.ranking import score_matrix
+from nlvr.engine.runtime.devices import usable_cpus
+from nlvr.engine.tokenizer import Tokenizer
+from nlvr.training import checkpoint as files
+from nlvr.training.sbnet import evaluation
+from nlvr.training.sbnet.config import load_config
+from nlvr.training.sbnet.factored import MASK_HALO, ImageSide, MaskWindow, TextSide, TrackSide
+from nlvr.training.sbnet.model import SBNet
+
+from .parity import TOP, overlap, require_least, require_most
+from .source import BundleSource, GraphSource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nlvr.engine.bundle import Bundle
+    from nlvr.engine.cityflow import Track
+    from nlvr.training.sbnet.config import SBNetConfig
+
+    from .samples import Samples
+    from .source import Precision
+
+# Rows of a run. On a CPU core a mask of one window takes as long as one of several: nothing is gained by waiting.
+BLOCK = {"image": {"cpu": 1, "cuda": 16}, "track": {"cpu": 1, "cuda": 32}, "text": {"cpu": 1, "cuda": 64}}
+BLOCK["mask"] = {"cpu": 1, "cuda": 16}
+# Sides of the windows a mask is computed on, in cells, without the halo. On real boxes they cost 1 % more than windows
+# of exactly the box's size.
+SIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
+RULE = "last"  # the frame that shows a sample track
+BATCHES = (1, 2, 7)
+WIDE, FEW_TRACKS, FEW_SENTENCES = 512, 12, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The greatest difference of a score to the dense network's, and the least mean overlap of the first TOP tracks."""
+
+    difference: float
+    overlap: float
+
+
+BOUNDS = {"fp32": Bounds(1e-5, 1.0), "fp16": Bounds(0.02, 0.9)}
+
+
+def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSource:
+    """Load a checkpoint of SBNet.
+
+    precision: of the backbones and of the feature maps that are kept; the rest is float32 in either.
+    Raises InputError for a folder that is no checkpoint, or one whose files do not fit each other.
+    """
+    directory = Path(directory)
+    config = load_config(files.checkpoint_file(directory, files.CONFIG))
+    tokenizer = files.checkpoint_file(directory, files.TOKENIZER)
+    model = SBNet(config, pretrained=False)
+    files.load_weights(model, directory)
+    model.eval()
+    exported = copy.deepcopy(model).half_towers() if precision == "fp16" else model
+    settings = asdict(config.model)
+    settings.pop("weights")  # where the weights once lay on the machine that trained
+    return BundleSource(
+        system="sbnet",
+        name=f"sbnet-{config.model.image}",
+        trained=files.trained_steps(directory) > 0,
+        settings={**settings, "modules": asdict(config.modules)},
+        precision=precision,
+        recipe=Recipe(**asdict(config.recipe)),
+        tokenizer=tokenizer,
+        text_length=config.text.length,
+        vector=_vector(config),
+        normalised=False,
+        graphs=_graphs(config, model, exported, half=precision == "fp16"),
+        scoring={**asdict(config.score), "windows": [*(side for side in SIDES if side < config.cells), config.cells]},
+        whole=model,
+    )
+
+
+def measure(source: BundleSource, bundle: Bundle, samples: Samples, *, place: Path) -> dict[str, Any]:
+    """Return the parity figures of a bundle: its scores on real footage against those of the dense network.
+
+    place: where the bundle is to go, for messages.
+    Raises BundleError when a figure is beyond its bound, FrameError or InputError for footage that cannot be used.
+    """
+    model = cast("SBNet", source.whole)
+    tracks, sentences = samples.tracks, samples.sentences
+    if model.config.model.width > WIDE:  # the dense network then takes 0.4 s a pair
+        tracks, sentences = tracks[:: len(tracks) // FEW_TRACKS], sentences[:FEW_SENTENCES]
+    queries = [Query(f"{number:04d}", (sentence,)) for number, sentence in enumerate(sentences)]
+    tokenizer = Tokenizer.from_file(bundle.tokenizer, length=bundle.text_length)
+    bounds, figures = BOUNDS[source.precision], {}
+    with FrameStore(samples.root, decode_threads=usable_cpus()) as store:
+        # One frame a track: windows that overlap still show different ones.
+        dense = evaluation.score_matrix(model, queries, tracks, store, tokenizer, rule=RULE)
+        dense = dense[:, np.argsort([track.id for track in tracks], kind="stable")]
+        for batch in BATCHES:
+            found = _served_scores(bundle, tracks, queries, store, batch=batch)
+            where, difference = f"{place}: at batch {batch}", float(np.abs(found - dense).max())
+            require_most(difference, bounds.difference, where, "the greatest difference of a score to PyTorch's")
+            shared = overlap(found, dense)
+            require_least(shared, bounds.overlap, where, f"the overlap of the first {TOP}")
+            figures[str(batch)] = {"difference": float(f"{difference:.3g}"), "overlap": float(f"{shared:.7g}")}
+    return {
+        "tracks": len(tracks),
+        "sentences": len(sentences),
+        "wanted": asdict(bounds),
+        "batches": figures,
+    }
+
+
+def _served_scores(
+    bundle: Bundle, tracks: Sequence[Track], queries: Sequence[Query], store: FrameStore, *, batch: int
+) -> np.ndarray:
+    """Rank as the engine does, with blocks of `batch` rows. Returns float32 [Q, T], tracks in order of their ids."""
+    graphs = {name: replace(graph, block={"cpu": batch}) for name, graph in bundle.graphs.items()}
+    with Engine(replace(bundle, graphs=graphs), device="cpu") as engine:
+        rankings = engine.rank(engine.encode_tracks(tracks, store, frames_per_track=RULE), queries)
+    return score_matrix([(ranking.rows, ranking.scores) for ranking in rankings], len(tracks))
+
+
+def _vector(config: SBNetConfig) -> dict[str, tuple[int, int]]:
+    """Return the layout of a track's and a query's vector: what of SS and CTM is switched on."""
+    lengths = {}
+    if config.modules.substitution:
+        lengths |= {"image": config.model.width, "text": config.model.width}
+    if config.modules.classification:
+        lengths |= {"colour": len(COLOURS), "type": len(TYPES)}
+    ends = np.cumsum([0, *lengths.values()]).tolist()
+    return dict(zip(lengths, itertools.pairwise(ends), strict=True))
+
+
+def _graphs(config: SBNetConfig, model: SBNet, exported: SBNet, *, half: bool) -> dict[str, GraphSource]:
+    cells, width, length, size = config.cells, config.model.width, config.text.length, config.recipe.size
+    kept = torch.float16 if half else torch.float32
+    window = {
+        name: torch.arange(-MASK_HALO, extent)[None].repeat(2, 1) for name, extent in (("rows", 7), ("columns", 8))
+    }
+    # Each tensor is made anew: of one tensor given twice the exporter makes one input.
+    features = lambda: torch.rand(2, width, cells, cells).to(kept)  # noqa: E731
+    boxed = {
+        "pooled": torch.rand(2, width),
+        "features": features(),
+        "box": torch.tensor([[0, 0, 3, 2]]).repeat(2, 1),
+        **window,
+    }
+    image, track, text, mask = (
+        (kind(model), kind(exported, half=half) if kind is ImageSide else kind(exported))
+        for kind in (ImageSide, TrackSide, TextSide, MaskWindow)
+    )
+    words = {name: torch.ones(2, length, dtype=torch.int64) for name in ("ids", "mask")}
+    told = {
+        "affinity": torch.rand(2, length, width),
+        "offset": torch.rand(2, length),
+        "told": torch.rand(2, length, width),
+        "told_gate": torch.rand(2, width),
+        "tokens": torch.ones(2, length, dtype=torch.int64),
+    }
+    seen = {"images": torch.zeros(2, size, size, 3, dtype=torch.uint8)}
+    windowed = {"features": features(), **told, **{name: values.clone() for name, values in window.items()}}
+    axes = {name: {1: name} for name in window}
+    graphs = {
+        "image": GraphSource(image[0], image[1], seen, image[1].outputs, BLOCK["image"]),
+        "text": GraphSource(text[0], text[1], words, text[1].outputs, BLOCK["text"]),
+        "mask": GraphSource(mask[0], mask[1], windowed, mask[1].outputs, BLOCK["mask"], axes),
+    }
+    if track[1].outputs:
+        graphs["track"] = GraphSource(track[0], track[1], boxed, track[1].outputs, BLOCK["track"], axes)
+    return graphs

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nlvr.engine import Engine, FrameStore, Query, Track, TrackIndex, load_queries, load_tracks
+from nlvr.engine.errors import BundleError, FrameError, InputError, ScoreError
+from nlvr.engine.feature_maps import FeatureMaps
+from nlvr.engine.index import Shots
+
+
+@pytest.fixture(scope="module")
+def engine(sbnet):
+    with Engine(sbnet, device="cpu") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def tracks(sample):
+    """The clip's tracks and pieces of them, twenty in all."""
+    whole = load_tracks(sample / "carpark" / "tracks.json")
+    pieces = [
+        Track(f"{track.id}/{part}", track.frames[part * 6 : part * 6 + 6], track.boxes[part * 6 : part * 6 + 6])
+        for track in whole
+        for part in range(4)
+    ]
+    return [*whole, *(piece for piece in pieces if len(piece.frames))]
+
+
+@pytest.fixture(scope="module")
+def queries(sample):
+    return load_queries(sample / "carpark" / "queries.json")
+
+
+@pytest.fixture(scope="module")
+def index(engine, tracks, sample):
+    return engine.encode_tracks(tracks, sample)
+
+
+def as_bytes(rankings):
+    return [
+        (ranking.track_ids, ranking.scores.tobytes(), [values.tobytes() for values in ranking.terms.values()])
+        for ranking in rankings
+    ]
+
+
+def test_the_terms_of_a_score_add_up_to_it(engine, index, queries):
+    for ranking in engine.rank(index, queries):
+        assert list(ranking.terms) == ["mpr", "ss", "ctm"]
+        np.testing.assert_allclose(sum(ranking.terms.values()), ranking.scores, atol=1e-6)
+        assert (ranking.terms["mpr"] > 0).all()
+        assert (ranking.terms["mpr"] < 1).all()
+        assert (np.abs(ranking.terms["ss"]) <= 2).all()
+        assert (ranking.terms["ctm"] >= 0).all()
+        assert (ranking.terms["ctm"] <= 1).all()
+        order = np.lexsort((ranking.track_ids, -ranking.scores))
+        assert order.tolist() == list(range(len(index)))
+
+
+@pytest.mark.parametrize("top_k", [1, 3, 10])
+@pytest.mark.parametrize("share", [None, 0.5])
+def test_a_cut_list_is_the_start_of_the_whole(engine, index, queries, top_k, share):
+    allowed = None if share is None else np.random.default_rng(0).random(len(index)) < share
+    whole = engine.rank(index, queries, allowed=allowed)
+    cut = engine.rank(index, queries, top_k=top_k, allowed=allowed)
+    assert as_bytes(cut) == as_bytes([ranking.head(top_k) for ranking in whole])
+    for ranking in cut:
+        assert ranking.pruning.pairs == (len(index) if allowed is None else allowed.sum())
+    assert all(ranking.pruning is None for ranking in whole)
+
+
+def test_no_setting_reaches_a_bit(sbnet, engine, tracks, sample, queries, index):
+    expected = as_bytes(engine.rank(index, queries))
+    for options in ({"threads": 1}, {"threads": 3, "batch_size": 7}, {"feature_bytes": 0}):
+        with Engine(sbnet, device="cpu", **options) as other:
+            found = other.encode_tracks(tracks[::-1], sample)
+            assert as_bytes(other.rank(found, queries)) == expected
+            assert as_bytes(other.rank(found, queries, top_k=len(index) - 1)) == as_bytes(
+                [ranking.head(len(index) - 1) for ranking in engine.rank(index, queries)]
+            )
+
+
+def test_a_pair_scores_alike_alone_and_beside_others(engine, tracks, sample, queries, index):
+    whole = engine.rank(index, queries)
+    alone = engine.encode_tracks(tracks[5:6], sample)
+    for query, among in zip(queries, whole, strict=True):
+        (ranking,) = engine.rank(alone, [query])
+        place = among.track_ids.index(tracks[5].id)
+        assert ranking.scores[0] == among.scores[place]
+        assert ranking.terms["mpr"][0] == among.terms["mpr"][place]
+
+
+def test_tracks_of_equal_content_tie_and_stand_in_order_of_id(engine, tracks, sample):
+    copies = [Track(name, tracks[0].frames, tracks[0].boxes) for name in ("z", "a", "m")]
+    found = engine.encode_tracks([*tracks, *copies], sample)
+    for top_k in (None, 10):
+        ranking = engine.rank(found, [Query("q", ("a white car",))], top_k=top_k)[0]
+        group = {
+            track: float(score)
+            for track, score in zip(ranking.track_ids, ranking.scores, strict=True)
+            if track in {"z", "a", "m", tracks[0].id}
+        }
+        assert list(group) == sorted(group)
+        assert len(set(group.values())) <= 1
+
+
+def test_frames_listed_out_of_order_are_the_same_track(engine, tracks, sample, queries):
+    track = tracks[0]
+    mixed = np.random.default_rng(0).permutation(len(track.frames))
+    other = Track(track.id, tuple(track.frames[at] for at in mixed), track.boxes[mixed])
+    first, second = (
+        engine.rank(engine.encode_tracks([one], sample, frames_per_track="all"), queries) for one in (track, other)
+    )
+    assert as_bytes(first) == as_bytes(second)
+
+
+def test_a_stored_index_ranks_alike_once_it_has_its_frames(engine, index, sample, queries, tmp_path):
+    index.save(tmp_path / "gallery.npz")
+    loaded = TrackIndex.load(tmp_path / "gallery.npz")
+    with pytest.raises(
+        InputError, match=r"^index: holds no feature maps, .*; give its frames with `Engine.with_frames`"
+    ):
+        engine.rank(loaded, queries)
+    with FrameStore(sample) as store:
+        assert as_bytes(engine.rank(engine.with_frames(loaded, store), queries)) == as_bytes(
+            engine.rank(index, queries)
+        )
+
+
+def test_a_frame_that_is_gone_since_is_named(engine, tmp_path):
+    import cv2
+
+    for number in (1, 2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((40, 60, 3), 80 * number, np.uint8))
+    index = engine.encode_tracks([Track("t", ("1.png", "2.png"), np.array([[4.0, 4, 20, 20]] * 2))], tmp_path)
+    (tmp_path / "2.png").unlink()
+    with FrameStore(tmp_path) as store, pytest.raises(InputError, match=r"2\.png: the frame cannot be read"):
+        engine.with_frames(index, store)
+
+
+def test_an_unreadable_frame_gives_way_to_another(engine, tmp_path):
+    import cv2
+
+    random = np.random.default_rng(0)
+    for number in range(1, 5):
+        cv2.imwrite(str(tmp_path / f"{number}.jpg"), random.integers(0, 255, (40, 60, 3), np.uint8))
+    boxes = np.array([[4, 4, 20, 20]] * 4, float)
+    track = Track("t", tuple(f"{number}.jpg" for number in range(1, 5)), boxes)
+    damaged = tmp_path / "4.jpg"
+    damaged.write_bytes(damaged.read_bytes()[:400])
+    with FrameStore(tmp_path) as store:
+        found = engine.encode_tracks([track], store, frames_per_track="last")
+        assert store.notices.counts == {"frame truncated or unreadable": 1}
+    assert found.shots.frames == ("3.jpg",)
+    expected = engine.encode_tracks([Track("t", track.frames[:3], boxes[:3])], tmp_path, frames_per_track="last")
+    np.testing.assert_array_equal(found.vectors, expected.vectors)
+    for number in range(1, 4):
+        (tmp_path / f"{number}.jpg").unlink()
+    with pytest.raises(FrameError, match="track t"):
+        engine.encode_tracks([track], tmp_path)
+
+
+def test_a_box_that_covers_no_cell_by_the_released_rule_ranks_like_any_other(engine, sample, queries):
+    """Of 768x432 pixels a cell has 128x72: the released rule rounds both edges down, and finds nothing inside."""
+    frame = "carpark/img1/000100.jpg"
+    thin = Track("thin", (frame,), np.array([[130.0, 80, 40, 30]]))
+    corner = Track("corner", (frame,), np.array([[760.0, 425, 8, 7]]))
+    whole = Track("whole", (frame,), np.array([[0.0, 0, 768, 432]]))
+    index = engine.encode_tracks([thin, corner, whole], sample)
+    areas = (index.shots.cells[:, 2:] - index.shots.cells[:, :2]).prod(axis=1)
+    assert areas.min() == 1
+    for ranking in engine.rank(index, queries):
+        assert set(ranking.track_ids) == {"thin", "corner", "whole"}
+        assert np.isfinite(ranking.scores).all()
+
+
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_a_mask_that_is_no_number_names_query_and_track(engine, index, queries, top_k):
+    maps = FeatureMaps(memory_bytes=2**30)
+    spoilt = index.shots.frames[int(index.shots.offsets[3])]
+    for frame in set(index.shots.frames):
+        features = index.maps.get(frame)
+        maps.put(frame, np.full_like(features, np.nan) if frame == spoilt else features)
+    shown = [
+        track
+        for row, track in enumerate(index.track_ids)
+        if spoilt in index.shots.frames[index.shots.offsets[row] : index.shots.offsets[row + 1]]
+    ]
+    with pytest.raises(ScoreError, match=r"is not a number; ") as caught:
+        engine.rank(replace(index, maps=maps), queries, top_k=top_k)
+    assert any(f"track {track}:" in str(caught.value) for track in shown)
+    assert any(f"query {query.id}," in str(caught.value) for query in queries)
+
+
+def test_a_view_shows_the_largest_box_and_agrees_with_the_score(engine, index, queries, tracks, sample):
+    encoded = engine.encode_queries(queries)
+    ranking = engine.rank(index, encoded)[1]
+    for row, view in zip(ranking.rows[:3], engine.mask_views(index, encoded, 1, ranking.rows[:3]), strict=True):
+        assert view.mask.shape == (6, 6)
+        track = next(track for track in tracks if track.id == index.track_ids[row])
+        shots = range(index.shots.offsets[row], index.shots.offsets[row + 1])
+        (shot,) = [shot for shot in shots if index.shots.positions[shot] == view.position]
+        assert index.shots.frames[shot] == track.frames[view.position]
+        areas = [(index.shots.cells[at, 2:] - index.shots.cells[at, :2]).prod() for at in shots]
+        assert (index.shots.cells[shot, 2:] - index.shots.cells[shot, :2]).prod() == max(areas)
+        x0, y0, x1, y1 = index.shots.cells[shot]
+        alone = engine.encode_tracks([Track("t", (track.frames[view.position],), track.boxes[[view.position]])], sample)
+        (one,) = engine.rank(alone, [queries[1]])
+        assert view.mask[y0:y1, x0:x1].mean() == pytest.approx(one.terms["mpr"][0], abs=1e-6)
+
+
+def test_sentences_that_name_no_colour_are_read_by_the_model(engine):
+    """In the words alone there is nothing: the weight of CTM is then that of the language module's own guess."""
+    encoded = engine.encode_queries([Query("q", ("it goes on",)), Query("r", ("a red bus",))])
+    colour = slice(*engine.bundle.vector["colour"])
+    assert encoded.vectors[0, colour].sum() == engine.bundle.scoring["ctm_weight"]
+    assert encoded.vectors[1, colour].argmax() == 1  # red
+
+
+@pytest.fixture
+def edited(sbnet, tmp_path):
+    """Copy the bundle and change its manifest."""
+
+    def edit(change):
+        folder = shutil.copytree(sbnet, tmp_path / "edited")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        change(manifest)
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        return folder
+
+    return edit
+
+
+def test_words_alone_leave_the_term_out(edited):
+    with Engine(edited(lambda manifest: manifest["scoring"].update(nl_labels=False)), device="cpu") as other:
+        vectors = other.encode_queries([Query("q", ("it goes on",))]).vectors
+        assert not vectors[0, slice(*other.bundle.vector["colour"])].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ctm_weight", None, "scoring.ctm_weight is None, wanted a number"),
+        ("ctm_weight", True, "scoring.ctm_weight is True"),
+        ("nl_labels", "yes", "scoring.nl_labels is 'yes'"),
+        ("windows", [3, 1], "scoring.windows is [3, 1]"),
+        ("windows", [1, 2], "scoring.windows is [1, 2]"),
+        ("windows", 6, "scoring.windows is 6"),
+    ],
+)
+def test_a_bundle_that_cannot_be_scored_is_refused(edited, name, value, words):
+    folder = edited(lambda manifest: manifest["scoring"].__setitem__(name, value))
+    with pytest.raises(BundleError) as caught:
+        Engine(folder, device="cpu")
+    assert words in str(caught.value)
+
+
+def test_a_bundle_without_a_graph_is_refused(edited):
+    with pytest.raises(BundleError, match="has no graph mask"):
+        Engine(edited(lambda manifest: manifest["graphs"].pop("mask")), device="cpu")
+
+
+def test_queries_of_another_system_are_refused(engine, index, tiny):
+    with Engine(tiny, device="cpu") as other:
+        encoded = other.encode_queries([Query("q", ("a red car",))])
+    with pytest.raises(InputError, match="were encoded by another system"):
+        engine.rank(index, encoded)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"frames": ("a",)}, "do not go together"),
+        ({"offsets": np.array([0, 0, 2])}, "do not go together"),
+        ({"offsets": np.array([0, 1])}, "do not go together"),
+        ({"cells": np.array([[0, 0, 1, 1], [2, 2, 2, 3]], np.int32)}, "empty box"),
+        ({"cells": np.array([[0, 0, 1, 1], [-1, 2, 2, 3]], np.int32)}, "empty box"),
+    ],
+)
+def test_shots_that_do_not_go_together_are_refused(change, words):
+    whole = {
+        "frames": ("a", "b"),
+        "positions": np.array([0, 0]),
+        "cells": np.array([[0, 0, 1, 1], [2, 2, 4, 3]], np.int32),
+        "offsets": np.array([0, 1, 2]),
+    }
+    assert len(Shots(**whole).frames) == 2
+    with pytest.raises(InputError, match=words):
+        Shots(**{**whole, **change})
