@@ -44,6 +44,7 @@ BLOCK["mask"] = {"cpu": 1, "cuda": 16}
 # Sides of the windows a mask is computed on, in cells, without the halo. On real boxes they cost 1 % more than windows
 # of exactly the box's size.
 SIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
+AXES = {name: {1: name} for name in ("rows", "columns")}
 RULE = "last"  # the frame that shows a sample track
 BATCHES = (1, 2, 7)
 WIDE, FEW_TRACKS, FEW_SENTENCES = 512, 12, 4
@@ -86,7 +87,7 @@ def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSou
         text_length=config.text.length,
         vector=_vector(config),
         normalised=False,
-        graphs=_graphs(config, model, exported, half=precision == "fp16"),
+        graphs=_graphs(model, exported, half=precision == "fp16"),
         scoring={**asdict(config.score), "windows": [*(side for side in SIDES if side < config.cells), config.cells]},
         whole=model,
     )
@@ -145,40 +146,48 @@ def _vector(config: SBNetConfig) -> dict[str, tuple[int, int]]:
     return dict(zip(lengths, itertools.pairwise(ends), strict=True))
 
 
-def _graphs(config: SBNetConfig, model: SBNet, exported: SBNet, *, half: bool) -> dict[str, GraphSource]:
-    cells, width, length, size = config.cells, config.model.width, config.text.length, config.recipe.size
-    kept = torch.float16 if half else torch.float32
-    window = {
-        name: torch.arange(-MASK_HALO, extent)[None].repeat(2, 1) for name, extent in (("rows", 7), ("columns", 8))
-    }
-    # Each tensor is made anew: of one tensor given twice the exporter makes one input.
-    features = lambda: torch.rand(2, width, cells, cells).to(kept)  # noqa: E731
-    boxed = {
-        "pooled": torch.rand(2, width),
-        "features": features(),
-        "box": torch.tensor([[0, 0, 3, 2]]).repeat(2, 1),
-        **window,
-    }
-    image, track, text, mask = (
-        (kind(model), kind(exported, half=half) if kind is ImageSide else kind(exported))
-        for kind in (ImageSide, TrackSide, TextSide, MaskWindow)
-    )
-    words = {name: torch.ones(2, length, dtype=torch.int64) for name in ("ids", "mask")}
-    told = {
+def mask_graph(model: SBNet, exported: SBNet | None = None, *, half: bool = False) -> GraphSource:
+    """Return the graph `mask`.  exported: the network as it is exported, by default the same.  half: float16 maps."""
+    width, length = model.config.model.width, model.config.text.length
+    inputs = {
+        "features": _features(model, half=half),
         "affinity": torch.rand(2, length, width),
         "offset": torch.rand(2, length),
         "told": torch.rand(2, length, width),
         "told_gate": torch.rand(2, width),
         "tokens": torch.ones(2, length, dtype=torch.int64),
+        **_window(),
     }
-    seen = {"images": torch.zeros(2, size, size, 3, dtype=torch.uint8)}
-    windowed = {"features": features(), **told, **{name: values.clone() for name, values in window.items()}}
-    axes = {name: {1: name} for name in window}
+    module = MaskWindow(exported or model)
+    return GraphSource(MaskWindow(model), module, inputs, module.outputs, BLOCK["mask"], AXES)
+
+
+def _graphs(model: SBNet, exported: SBNet, *, half: bool) -> dict[str, GraphSource]:
+    size, width, length = model.config.recipe.size, model.config.model.width, model.config.text.length
+    image, text, track = ImageSide(exported, half=half), TextSide(exported), TrackSide(exported)
+    images = {"images": torch.zeros(2, size, size, 3, dtype=torch.uint8)}
+    words = {name: torch.ones(2, length, dtype=torch.int64) for name in ("ids", "mask")}
     graphs = {
-        "image": GraphSource(image[0], image[1], seen, image[1].outputs, BLOCK["image"]),
-        "text": GraphSource(text[0], text[1], words, text[1].outputs, BLOCK["text"]),
-        "mask": GraphSource(mask[0], mask[1], windowed, mask[1].outputs, BLOCK["mask"], axes),
+        "image": GraphSource(ImageSide(model), image, images, image.outputs, BLOCK["image"]),
+        "text": GraphSource(TextSide(model), text, words, text.outputs, BLOCK["text"]),
+        "mask": mask_graph(model, exported, half=half),
     }
-    if track[1].outputs:
-        graphs["track"] = GraphSource(track[0], track[1], boxed, track[1].outputs, BLOCK["track"], axes)
+    if track.outputs:
+        boxes = {
+            "pooled": torch.rand(2, width),
+            "features": _features(model, half=half),
+            "box": torch.tensor([[0, 0, 3, 2]]).repeat(2, 1),
+            **_window(),
+        }
+        graphs["track"] = GraphSource(TrackSide(model), track, boxes, track.outputs, BLOCK["track"], AXES)
     return graphs
+
+
+# Each example is made anew: of one tensor given twice the exporter makes one input.
+def _features(model: SBNet, *, half: bool) -> torch.Tensor:
+    features = torch.rand(2, model.config.model.width, model.config.cells, model.config.cells)
+    return features.half() if half else features
+
+
+def _window() -> dict[str, torch.Tensor]:
+    return {name: torch.arange(-MASK_HALO, end).repeat(2, 1) for name, end in (("rows", 7), ("columns", 8))}
