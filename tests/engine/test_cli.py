@@ -71,6 +71,12 @@ def rank(cli, gallery, tiny):
     return run
 
 
+@pytest.fixture(params=["contrastive", "sbnet"])
+def model(request, tiny, sbnet):
+    """The shipped bundle of each system in turn."""
+    return {"contrastive": tiny, "sbnet": sbnet}[request.param]
+
+
 def refused(capsys, *words):
     """Assert one line on stderr that holds the words, and return it."""
     captured = capsys.readouterr()
@@ -98,10 +104,10 @@ def test_rank_writes_every_track_for_every_query(rank, gallery, capsys):
         assert word in out
 
 
-def test_top_k_is_the_head_of_the_complete_ranking(rank, gallery):
-    assert rank() == 0
+def test_top_k_is_the_head_of_the_complete_ranking(rank, gallery, model):
+    assert rank(model=model) == 0
     complete = submission(gallery)
-    assert rank(top_k=2) == 0
+    assert rank(model=model, top_k=2) == 0
     assert submission(gallery) == {query: ids[:2] for query, ids in complete.items()}
 
 
@@ -116,46 +122,49 @@ def test_rank_from_descriptions_prints_a_table_alone(rank, gallery, capsys):
     [
         *({"batch_size": size} for size in (1, 7, 32)),
         *({"threads": count, "decode_threads": 5 - count} for count in (1, 2, 3, 4)),
-        {"frame_cache": "0"},
+        {"frame_cache": "0", "feature_cache": "0"},
+        {"feature_cache": "20KiB"},
     ],
 )
-def test_speed_options_never_change_a_ranking(rank, gallery, options):
+def test_speed_options_never_change_a_ranking(rank, gallery, model, options):
     scores = gallery / "out" / "scores.npz"
-    assert rank(frames_per_track="all", scores=scores) == 0
+    assert rank(model=model, frames_per_track="all", scores=scores) == 0
     first, expected = submission(gallery), np.load(scores)["scores"]
-    assert rank(frames_per_track="all", scores=scores, **options) == 0
+    assert rank(model=model, frames_per_track="all", scores=scores, **options) == 0
     assert submission(gallery) == first
     np.testing.assert_array_equal(np.load(scores)["scores"], expected)
 
 
-def test_the_order_of_files_never_changes_a_ranking(rank, gallery, write):
+def test_the_order_of_files_never_changes_a_ranking(rank, gallery, write, model):
     scores = gallery / "out" / "scores.npz"
-    assert rank(scores=scores) == 0
+    assert rank(model=model, scores=scores) == 0
     first, expected = submission(gallery), np.load(scores)["scores"]
     for name in ("tracks.json", "queries.json"):
         records = json.loads((gallery / name).read_text())
         write(name, dict(reversed(records.items())))
-    assert rank(scores=scores) == 0
+    assert rank(model=model, scores=scores) == 0
     assert submission(gallery) == first
     np.testing.assert_array_equal(np.load(scores)["scores"], expected)
 
 
 @pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512"])
-def test_every_isa_ranks_alike(isa, rank, gallery, tiny):
+def test_every_isa_ranks_alike(isa, rank, gallery, model):
     from nlvr.engine import kernels
 
     if isa not in kernels.isas():
         pytest.skip(f"this CPU has no {isa}")
-    assert rank() == 0
-    expected = submission(gallery)
+    scores = gallery / "out" / "scores.npz"
+    assert rank(model=model, scores=scores) == 0
+    expected, content = submission(gallery), scores.read_bytes()
     output = gallery / "out" / f"{isa}.json"
     subprocess.run(
-        [*command(gallery, tiny), "--output", output],
+        [*command(gallery, model), "--output", output, "--scores", scores],
         env=os.environ | {"NLVR_ISA": isa},
         check=True,
         capture_output=True,
     )
     assert json.loads(output.read_text()) == expected
+    assert scores.read_bytes() == content
 
 
 def test_scores_keep_the_matrix_with_its_terms(rank, gallery):
@@ -183,6 +192,36 @@ def test_stored_vectors_serve_again_without_frames(rank, gallery, capsys):
     summary = json.loads(capsys.readouterr().out)
     assert summary["vectors"] == "read from file"
     assert summary["frames_decoded"] == 0
+
+
+def test_masks_need_their_frames_again_and_then_rank_alike(rank, gallery, sbnet, capsys):
+    vectors, scores = gallery / "out" / "vectors.npz", gallery / "out" / "scores.npz"
+    assert rank(model=sbnet, vectors=vectors, scores=scores) == 0
+    expected = scores.read_bytes()
+    assert rank(model=sbnet, vectors=vectors, scores=scores) == 0
+    assert scores.read_bytes() == expected
+    capsys.readouterr()
+    shutil.rmtree(gallery / "frames" / "cam")
+    assert rank(model=sbnet, vectors=vectors, scores=scores) == 2
+    refused(capsys, "cam/img1/000001.jpg", "the frame cannot be read, and vectors were made with it")
+
+
+def test_a_list_cut_short_says_what_it_took(rank, sbnet, capsys):
+    assert rank(model=sbnet, top_k=2) == 0
+    assert "masks: 18 pairs of query and track considered; " in capsys.readouterr().out
+    assert rank(model=sbnet, top_k=2, json=True) == 0
+    pruning = json.loads(capsys.readouterr().out)["pruning"]
+    assert pruning["pairs"] == pruning["unseen"] + pruning["dropped"] + pruning["complete"] == 18
+    assert rank(model=sbnet, json=True) == 0
+    assert json.loads(capsys.readouterr().out)["pruning"] is None
+
+
+def test_the_terms_of_sbnet_are_kept_beside_its_scores(rank, gallery, sbnet):
+    scores = gallery / "out" / "scores.npz"
+    assert rank(model=sbnet, scores=scores) == 0
+    with np.load(scores) as file:
+        total = file["term.mpr"] + file["term.ss"] + file["term.ctm"]
+        np.testing.assert_allclose(total, file["scores"], atol=1e-6)
 
 
 def test_stored_vectors_that_do_not_fit_are_refused(rank, gallery, write, capsys):
@@ -328,6 +367,7 @@ def test_bytes_that_are_no_text_are_refused(rank, gallery, capsys):
         ({"frames_per_track": "0"}, ["--frames-per-track", "0"]),
         ({"frame_cache": "lots"}, ["--frame-cache", "lots"]),
         ({"frame_cache": "-5"}, ["--frame-cache", "-5"]),
+        ({"feature_cache": "much"}, ["--feature-cache", "much"]),
         ({"top_k": 0}, ["top-k"]),
         ({"threads": 0}, ["threads"]),
         ({"query": ["a car"]}, ["--query"]),

@@ -143,3 +143,22 @@ def test_a_trajectory_is_the_top_left_corners_as_shares_of_the_image(count, most
     kept = range(count) if count <= most else geometry.spread(count, most)
     expected = [[boxes[row, 0] / width, boxes[row, 1] / height] for row in kept]
     assert np.array_equal(line, np.array(expected, np.float32))
+
+
+@given(
+    corner=st.tuples(st.integers(0, 23), st.integers(0, 23)),
+    size=st.tuples(st.integers(1, 24), st.integers(1, 24)),
+    sides=st.sets(st.integers(1, 23)),
+    halo=st.integers(0, 5),
+)
+@LAW
+def test_a_window_is_the_smallest_that_holds_the_box_and_its_halo(corner, size, sides, halo):
+    (x0, y0), (x1, y1) = corner, np.minimum(np.add(corner, size), 24)
+    found = geometry.window(np.array([x0, y0, x1, y1], np.int32), [*sorted(sides), 24], halo)
+    for places, near, far in zip(found, (y0, x0), (y1, x1), strict=True):
+        assert places.dtype == np.int64
+        assert np.array_equal(places, np.arange(near - halo, near - halo + len(places)))
+        assert places[-1] >= far - 1 + halo
+        side = len(places) - 2 * halo
+        assert side in sides | {24}
+        assert not any(far - near <= other < side for other in sides)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from nlvr.engine.cityflow import Track
 from nlvr.engine.errors import InputError, NlvrError, OutputError, ScoreError, VectorsMismatchError
-from nlvr.engine.index import TrackIndex, track_digest
+from nlvr.engine.index import Shots, TrackIndex, track_digest
 
 BUNDLE = "ab" * 32
 IDS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1)
@@ -94,6 +95,39 @@ def test_what_is_saved_is_loaded_bit_for_bit(scratch, ids, dims):
     assert found.vectors.tobytes() == index.vectors.tobytes()
     assert found.vectors.shape == index.vectors.shape
     assert labels(found) == labels(index)
+
+
+def shots_of(tracks):
+    """Return a shot of each frame of each track."""
+    frames = [frame for one in tracks for frame in one.frames]
+    cells = np.arange(len(frames))[:, None] + np.array([0, 1, 2, 4])
+    ends = np.cumsum([0, *(len(one.frames) for one in tracks)])
+    return Shots(tuple(frames), np.arange(len(frames)), cells.astype(np.int32), ends)
+
+
+def test_shots_are_loaded_as_they_were_saved(tracks, path):
+    index = replace(index_of(tracks), shots=shots_of(tracks))
+    index.save(path)
+    loaded = TrackIndex.load(path)
+    assert loaded.shots.frames == index.shots.frames
+    for name in ("positions", "cells", "offsets"):
+        found, wanted = getattr(loaded.shots, name), getattr(index.shots, name)
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found, wanted)
+    assert loaded.maps is None
+
+
+def test_shots_of_other_tracks_are_refused(tracks, path):
+    with pytest.raises(InputError, match=r"^index: holds shots of another number of tracks; "):
+        replace(index_of(tracks), shots=shots_of(tracks[:2]))
+    index = replace(index_of(tracks), shots=shots_of(tracks))
+    index.save(path)
+    with np.load(path) as arrays:
+        values = {name: arrays[name] for name in arrays.files}
+    for name, value in (("shot_cells", values["shot_cells"][:-1]), ("shot_frames", values["shot_frames"].astype("S"))):
+        np.savez(path, **{**values, name: value})
+        with pytest.raises(InputError, match=f"^{re.escape(str(path))}: holds "):
+            TrackIndex.load(path)
 
 
 def test_a_file_is_named_as_asked_and_written_over(tracks, tmp_path):
