@@ -32,12 +32,15 @@ def commands(verb):
 
 
 def test_the_rank_commands_run(checkout, cli, capsys):
-    files, question = commands("rank")
+    files, question, masks = commands("rank")
     assert cli(*shlex.split(files)[1:]) == 0
     assert len(json.loads((checkout / "output/ranking.json").read_text())) == 4
     assert (checkout / "output/report/index.html").is_file()
     assert cli(*shlex.split(question)[1:]) == 0
     assert "a red pickup turning left" in capsys.readouterr().out
+    assert cli(*shlex.split(masks)[1:]) == 0
+    assert "masks: 16 pairs of query and track considered" in capsys.readouterr().out
+    assert (checkout / "output/masks/index.html").is_file()
 
 
 def test_the_python_example_runs(checkout):
