@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..index import Shots
     from ..runtime.graph import Blocks, Feeds
     from . import Progress
-    from .sbnet import SBNetQueries
+    from .sbnet_queries import SBNetQueries
 
 HALO = 4  # cells around a box that its mask depends on: four 3×3 convolutions behind the self-attention
 

@@ -1,0 +1,118 @@
+"""From queries to vectors and to what a mask needs of their sentences (P1, eqs. 3, 5, 9, 10, and 21 on this side)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import kernels
+from ..errors import ScoreError
+from ..index import QueryVectors
+from ..language import COLOURS, TYPES, read_query
+from .mask import TextFactors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..cityflow import Query
+    from ..notices import Notices
+    from ..runtime.graph import Blocks, Feeds, Row
+    from ..tokenizer import Tokenizer
+    from . import Progress
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SBNetQueries(QueryVectors):
+    """Encoded queries with what the mask needs of their sentences.
+
+    texts: of U distinct sentences.  rows: int64 [S], the sentences of all queries one after the other, rows of `texts`.
+    offsets: int64 [Q + 1], those of query q at offsets[q] to offsets[q + 1] − 1.
+    """
+
+    texts: TextFactors
+    rows: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+
+class QueryEncoder:
+    """Runs the graph `text` over queries, each distinct sentence once.
+
+    slices: layout of a vector, name → (start, stop).  weight: λ of eq. 22.
+    nl_labels: where no sentence names a colour or type, the language module's guess stands in.
+    """
+
+    def __init__(
+        self,
+        text: Blocks,
+        tokenizer: Tokenizer,
+        *,
+        slices: Mapping[str, tuple[int, int]],
+        weight: float,
+        nl_labels: bool,
+    ) -> None:
+        self._text, self._tokenizer, self._slices = text, tokenizer, slices
+        self._weight, self._nl_labels = weight, nl_labels
+
+    def encode(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> SBNetQueries:
+        """Return each query's vector and what the mask needs of its sentences. Sentences cut short are counted.
+
+        Raises ScoreError naming the query whose vector is not finite.
+        """
+        sentences = sorted({sentence for query in queries for sentence in query.nl})
+        tokens = self._tokenizer(sentences)
+        for row in np.flatnonzero(tokens.cut):
+            notices.add("text cut", repr(sentences[row]))
+        feeds: Iterator[Feeds] = ({"ids": ids, "mask": mask} for ids, mask in zip(tokens.ids, tokens.mask, strict=True))
+        outputs: list[Row] = []
+        for output in self._text.run(feeds):
+            outputs.append(output)
+            progress("encode queries", len(outputs), len(sentences))
+        told = {name: np.stack([output[name] for output in outputs]) for name in outputs[0]}
+        row_of = {sentence: row for row, sentence in enumerate(sentences)}
+        rows = np.array([row_of[sentence] for query in queries for sentence in query.nl], np.int64)
+        offsets = np.cumsum([0] + [len(query.nl) for query in queries]).astype(np.int64)
+        vectors, spoken = self._vectors(queries, told, rows, offsets)
+        finite = np.isfinite(vectors).all(axis=1)
+        if not finite.all():
+            place = f"query {queries[int(np.argmin(finite))].id}"
+            raise ScoreError(place, "its vector is not a finite number", "check the bundle's precision")
+        return SBNetQueries(
+            query_ids=tuple(query.id for query in queries),
+            vectors=vectors,
+            sentences=dict(zip(sentences, spoken, strict=True)),
+            texts=TextFactors(told["affinity"], told["offset"], told["told"], told["told_gate"], tokens.mask),
+            rows=rows,
+            offsets=offsets,
+        )
+
+    def _vectors(
+        self, queries: Sequence[Query], told: Row, rows: NDArray[np.int64], offsets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the queries' vectors, float32 [Q, D], and the sentences' own, float32 [U, D], without labels."""
+        dims = max((stop for _, stop in self._slices.values()), default=0)
+        vectors = np.zeros((len(queries), dims), np.float32)
+        spoken = np.zeros((len(told["told"]), dims), np.float32)
+        for name, output in (("image", "fig"), ("text", "fngt")):
+            if name in self._slices:
+                part = slice(*self._slices[name])
+                spoken[:, part] = told[output]
+                vectors[:, part] = kernels.segment_mean(told[output][rows], offsets)
+        for name, values in (("colour", COLOURS), ("type", TYPES)):
+            if name in self._slices:
+                logits = kernels.segment_mean(told[name][rows], offsets)
+                for number, (query, guess) in enumerate(zip(queries, logits, strict=True)):
+                    label = self._label(query, name, values, guess)
+                    if label is not None:
+                        vectors[number, self._slices[name][0] + label] = self._weight
+        return vectors, spoken
+
+    def _label(self, query: Query, name: str, values: Sequence[str], guess: NDArray[np.float32]) -> int | None:
+        """Return the number of the colour or type that the sentences name by vote, or that stands in for it."""
+        said = getattr(read_query(query.nl, query.nl_other_views), name)
+        if said is not None:
+            return values.index(said)
+        return int(guess.argmax()) if self._nl_labels else None
