@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -146,6 +147,7 @@ def run(job: RankJob, *, progress: Progress) -> RankResult:
                     facts=facts,
                     truth=truth,
                     quality=quality,
+                    masks=partial(engine.mask_views, index, encoded) if engine.has_masks else None,
                 )
                 clock.lap("report")
         if job.strict and notices.counts:

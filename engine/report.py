@@ -1,13 +1,14 @@
-"""One self-contained HTML page that shows a ranking to a person: pictures, readings, scores, truth.
+"""One self-contained HTML page that shows a ranking to a person: pictures, readings, scores, masks, truth.
 
-The page holds everything: its style, its pictures as JPEG in data: URIs, and no script. Each picture is stored once, at
-the end of the page, and every card that shows it refers to it: a track among the best of a hundred queries costs no
-more than one among the best of a single query.
+The page holds everything: its style, its pictures in data: URIs, and no script. Each picture is stored once, at the end
+of the page, and every card that shows it refers to it: a track among the best of a hundred queries costs no more than
+one among the best of a single query. A mask is a tiny picture that the page lays over its frame.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -31,6 +32,9 @@ FRAME_WIDTH = 480
 FRAME_HEIGHT = 360
 CROP_SIDE = 160
 JPEG_QUALITY = 80
+MASK_LEVELS = 64  # colours of a mask
+MASK_SCALE = 4  # pixels of a mask's picture to a cell, so that the page draws slopes and no steps
+MASK_OPACITY = (0.10, 0.85)  # over the frame, of the values 0 and 1
 
 # RGB. Both strokes lie on a dark casing, so that they show on a white car and on a black road alike.
 PATH_COLOUR = (0, 230, 70)
@@ -56,22 +60,30 @@ class Jpeg:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """How a track looks: its vehicle, the frame with box and path, and the reference of that frame."""
+    """How a track looks: its vehicle, the frame with box and path, and the reference of that frame.
+
+    box: x, y, width and height of the vehicle in the picture of the frame, pixels.
+    """
 
     crop: Jpeg
     frame: Jpeg
     caption: str
+    box: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One ranked track. `terms` are (name, value) pairs in the order in which they are shown."""
+    """One ranked track. `terms` are (name, value) pairs in the order in which they are shown.
+
+    mask: a data: URI of what the query's mask shows of the track's picture, None where its system draws none.
+    """
 
     track_id: str
     rank: int
     score: float
     terms: tuple[tuple[str, float], ...]
     truth: bool = False
+    mask: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +120,11 @@ class Report:
     pictures: Mapping[str, Picture | None]
     notice: str | None = None
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether any card shows a mask."""
+        return any(result.mask is not None for section in self.sections for result in section.results)
+
 
 def picture(image: NDArray[np.uint8], boxes: NDArray[np.float64], position: int, reference: str) -> Picture:
     """Cut out the vehicle, and draw its box and the whole track's path (the boxes' top-left corners) on the frame.
@@ -122,11 +139,39 @@ def picture(image: NDArray[np.uint8], boxes: NDArray[np.float64], position: int,
     scale = np.array([frame.shape[1] / width, frame.shape[0] / height])
     # Half a box outline stays inside the picture where the box reaches its edge.
     box = np.clip(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]) * scale, 1, np.array(frame.shape[1::-1]) - 2)
+    sides = (box[2] - box[0]).tolist()
     path = boxes[:, :2] * scale
     _stroke(frame, path, PATH_COLOUR, closed=False)
     _dot(frame, path[-1], PATH_COLOUR)
     _stroke(frame, box, BOX_COLOUR, closed=True)
-    return Picture(_jpeg(crop), _jpeg(frame), reference)
+    return Picture(_jpeg(crop), _jpeg(frame), reference, (*box[0].tolist(), *sides))
+
+
+def mask_picture(mask: NDArray[np.float32]) -> str:
+    """Return a mask as a picture that lets a frame show through where it is low: a data: URI of a PNG.
+
+    mask: float32 [h, w] in [0, 1]; the colours span that range whatever the mask's own is.
+    """
+    import cv2
+    from PIL import Image
+
+    height, width = mask.shape
+    fine = cv2.resize(mask, (width * MASK_SCALE, height * MASK_SCALE), interpolation=cv2.INTER_LINEAR)
+    levels = np.clip(np.round(fine * (MASK_LEVELS - 1)), 0, MASK_LEVELS - 1).astype(np.uint8)
+    image = Image.fromarray(levels, "P")
+    image.putpalette(_mask_colours(MASK_LEVELS).tobytes())
+    alphas = np.linspace(*MASK_OPACITY, MASK_LEVELS) * 255
+    content = io.BytesIO()
+    image.save(content, "PNG", optimize=True, transparency=alphas.round().astype(np.uint8).tobytes())
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
+
+
+def _mask_colours(count: int) -> NDArray[np.uint8]:
+    """Return the colours of masks from 0 to 1: uint8 [count, 3] RGB, of even steps to the eye."""
+    import cv2
+
+    values = np.linspace(0, 255, count).round().astype(np.uint8)
+    return np.asarray(cv2.applyColorMap(values[:, None], cv2.COLORMAP_INFERNO)[:, 0, ::-1], np.uint8)
 
 
 def write_report(report: Report, directory: str | Path, *, staging: Staging) -> Path:
@@ -157,6 +202,7 @@ def _render(report: Report) -> str:
     environment.globals["pairs"] = partial(zip, strict=True)
     environment.filters["number"] = _number
     environment.filters["bar"] = _bar
+    environment.globals["mask_scale"] = ", ".join(f"rgb{tuple(colour)}" for colour in _mask_colours(9).tolist())
     shown = dict.fromkeys(result.track_id for section in report.sections for result in section.results)
     pictures = {track: found for track in shown if (found := report.pictures.get(track)) is not None}
     numbers = {track: number for number, track in enumerate(pictures, start=1)}

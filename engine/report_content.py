@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +11,11 @@ from .errors import FrameError
 from .frames import frame_order
 from .language import read, read_query
 from .metrics import MISSING_RANK
-from .report import Picture, QuerySection, Report, Result, picture
+from .report import Picture, QuerySection, Report, Result, mask_picture, picture
 from .sampling import ShotPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .cityflow import Query, Track
     from .frames import FrameStore
     from .index import QueryVectors, TrackIndex
+    from .mask_view import MaskView
     from .ranking import Ranking
 
 SHOWN = 5
@@ -38,17 +40,26 @@ def build_report(
     facts: Mapping[str, Any],
     truth: Mapping[str, str] | None,
     quality: Quality | None,
+    masks: Callable[[int, NDArray[np.int64]], Sequence[MaskView]] | None,
 ) -> Report:
     """Return the report of a ranking: each query's five best tracks, and its true track where that is lower.
 
     encoded: the queries' vectors; with their sentences' a card shows what each sentence adds to its score.
+    masks: what the mask of a query, given by its number, makes of tracks, by their rows in the index; None for none.
     """
-    sections = tuple(
-        _section(query, ranking, index, encoded, None if truth is None else truth[query.id])
-        for query, ranking in zip(queries, rankings, strict=True)
-    )
+    positions: dict[str, int] = {}
+    sections = []
+    for number, (query, ranking) in enumerate(zip(queries, rankings, strict=True)):
+        target = None if truth is None else truth[query.id]
+        section, places = _section(query, ranking, index, encoded, target)
+        if masks is not None:
+            views = masks(number, ranking.rows[places])
+            positions |= {ranking.track_ids[place]: view.position for place, view in zip(places, views, strict=True)}
+            section = _with_masks(section, views)
+        sections.append(section)
     wanted = {result.track_id for section in sections for result in section.results}
-    pictures = _pictures([track for track in tracks if track.id in wanted], store, index.frames_per_track)
+    shown = [track for track in tracks if track.id in wanted]
+    pictures = _pictures(shown, store, index.frames_per_track, positions)
     return Report(
         title="Vehicles ranked by description",
         facts=(
@@ -58,7 +69,7 @@ def build_report(
             *((kind, str(count)) for kind, count in store.notices.counts.items()),
         ),
         metrics=() if quality is None else metric_lines(quality),
-        sections=sections,
+        sections=tuple(sections),
         pictures=pictures,
         notice=None if facts["trained"] else UNTRAINED,
     )
@@ -91,7 +102,8 @@ def _section(
     index: TrackIndex,
     encoded: QueryVectors,
     target: str | None,
-) -> QuerySection:
+) -> tuple[QuerySection, list[int]]:
+    """Return what is shown of a query, and the places in its ranking of the tracks that are."""
     vote = read_query(query.nl, query.nl_other_views)
     rank = None if target is None or target not in ranking.track_ids else ranking.track_ids.index(target) + 1
     places = list(range(min(SHOWN, len(ranking.track_ids))))
@@ -99,7 +111,7 @@ def _section(
         places.append(rank - 1)
     sentences = np.stack([encoded.sentences[sentence] for sentence in query.nl])
     parts = index.vectors[ranking.rows[places]] @ sentences.T
-    return QuerySection(
+    section = QuerySection(
         query_id=query.id,
         sentences=query.nl,
         readings=tuple((found.colour, found.type, found.motion) for found in map(read, query.nl)),
@@ -107,11 +119,17 @@ def _section(
         results=tuple(_result(ranking, place, part, target) for place, part in zip(places, parts, strict=True)),
         truth_rank=rank,
     )
+    return section, places
+
+
+def _with_masks(section: QuerySection, views: Sequence[MaskView]) -> QuerySection:
+    results = zip(section.results, views, strict=True)
+    return replace(section, results=tuple(replace(result, mask=mask_picture(view.mask)) for result, view in results))
 
 
 def _result(ranking: Ranking, place: int, parts: NDArray[np.float32], target: str | None) -> Result:
     terms = [(name, float(values[place])) for name, values in ranking.terms.items()]
-    if len(parts) > 1:
+    if len(parts) > 1 and len(ranking.terms) == 1:  # of several terms a sentence's inner product is no share
         terms += [(f"sentence {number}", float(part)) for number, part in enumerate(parts, 1)]
     return Result(
         track_id=ranking.track_ids[place],
@@ -122,17 +140,22 @@ def _result(ranking: Ranking, place: int, parts: NDArray[np.float32], target: st
     )
 
 
-def _pictures(tracks: Sequence[Track], store: FrameStore, rule: str) -> dict[str, Picture | None]:
+def _pictures(
+    tracks: Sequence[Track], store: FrameStore, rule: str, positions: Mapping[str, int]
+) -> dict[str, Picture | None]:
     """Return each track's picture, None where none of its frames can be read.
 
     Of several frames that show a track, the one with the largest box; of those that are unreadable, none.
+    positions: track id → the frame that its masks are of, which is then the one that is shown.
     """
     pictures: dict[str, Picture | None] = {track.id: None for track in tracks}
     waiting = {track.id: (track, plan) for track in tracks if (plan := _plan(track, store, rule))}
     while waiting:
         shown: dict[str, list[tuple[Track, int]]] = {}
         for track, plan in waiting.values():
-            position = max((shot.position for shot in plan.shots), key=lambda at: track.boxes[at, 2:].prod())
+            position = positions.get(track.id)
+            if position is None:
+                position = max((shot.position for shot in plan.shots), key=lambda at: track.boxes[at, 2:].prod())
             shown.setdefault(track.frames[position], []).append((track, position))
 
         def draw(
@@ -145,7 +168,7 @@ def _pictures(tracks: Sequence[Track], store: FrameStore, rule: str) -> dict[str
         for reference, drawn in store.map(sorted(shown, key=frame_order), draw):
             pictures.update(drawn)
             for track, _ in shown[reference]:
-                if drawn or not _drop(waiting[track.id][1], reference):
+                if drawn or track.id in positions or not _drop(waiting[track.id][1], reference):
                     del waiting[track.id]
     return pictures
 

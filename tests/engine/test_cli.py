@@ -252,6 +252,13 @@ def test_report_is_written_and_shows_the_truth(rank, gallery):
     assert "random" in page
 
 
+def test_the_report_of_sbnet_shows_each_results_mask(rank, gallery, sbnet):
+    assert rank(model=sbnet, report=gallery / "out" / "report", top_k=4) == 0
+    page = (gallery / "out" / "report" / "index.html").read_text()
+    assert page.count("data:image/png") == page.count('class="frame mask"') == 3 * 4
+    assert "mask from 0 to 1" in page
+
+
 def test_bare_crops_rank_like_any_other_gallery(rank, gallery, write):
     random = np.random.default_rng(5)
     tracks = {}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -133,7 +134,7 @@ def test_a_picture_is_stored_once_and_an_unseen_one_never(tmp_path, pictures):
     sections = [section(result("t0", 1), result("t1", 2)), section(result("t1", 1), result("t0", 2))]
     html, tree = write(tmp_path, *sections, pictures=pictures)
     assert len(tree.find("image")) == 4
-    assert len(tree.find("use")) == 8
+    assert len(tree.find("use")) == 2 * 2 * 2 + 2 * 2  # crop and frame of four cards, and the sheet's crops
     for track in ("t0", "t1"):
         assert html.count(pictures[track].frame.uri) == 1
         assert html.count(pictures[track].crop.uri) == 1
@@ -227,6 +228,61 @@ def test_many_queries_get_an_index(tmp_path, count, listed, opened):
     links = [attributes["href"] for _, attributes, _ in tree.find("a") if attributes["href"].startswith("#query-")]
     assert len(links) == count + listed
     assert any("open" in attributes for _, attributes, _ in tree.find("details")) == opened
+
+
+def test_the_sheet_shows_the_best_five_of_each_query_in_order(tmp_path, pictures):
+    late = page.Result("t2", 9, 0.1, (), truth=True)
+    best = [result(f"t{rank % 3}", rank, truth=rank == 2) for rank in range(1, 6)]
+    _, tree = write(tmp_path, section(*best, late), section(*best[::-1][:2]), pictures=pictures)
+    sheets = [text for _, _, text in tree.find("span", "sheet")]
+    assert [sheet.split() for sheet in sheets] == [["1", "2", "3", "4", "5"], ["5", "4"]]
+    assert [text for _, _, text in tree.find("span", "place") if text] == ["1", "2", "3", "4", "5", "5", "4"]
+    assert [text for _, _, text in tree.find("span", "truth")] == ["2"]
+
+
+MASK = np.linspace(0, 1, 24 * 24, dtype=np.float32).reshape(24, 24)
+
+
+def decoded(uri):
+    head, _, content = uri.partition(",")
+    assert head == "data:image/png;base64"
+    return cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_a_mask_lets_the_frame_through_where_it_is_low():
+    found = decoded(page.mask_picture(MASK)).astype(int)
+    assert found.shape == (96, 96, 4)
+    light, alpha = found[..., :3].sum(axis=2), found[..., 3]
+    assert light[0, 0] < 30
+    assert light[-1, -1] > 500
+    assert 20 < alpha[0, 0] < 40
+    assert alpha[-1, -1] > 200
+    # Brighter and denser the higher it is: down any column, and nowhere the other way.
+    assert (np.diff(alpha, axis=0) >= 0).all()
+
+
+def test_the_colours_of_a_mask_mean_the_same_in_every_picture():
+    low, high = (decoded(page.mask_picture(np.full((6, 6), value, np.float32))) for value in (0.2, 0.8))
+    assert len(np.unique(low.reshape(-1, 4), axis=0)) == len(np.unique(high.reshape(-1, 4), axis=0)) == 1
+    assert low[0, 0, :3].sum() < high[0, 0, :3].sum()
+    assert len(page.mask_picture(MASK)) < 6000
+
+
+def test_a_card_lays_its_mask_over_its_own_frame_with_the_box(tmp_path, pictures):
+    masks = [page.mask_picture(MASK), page.mask_picture(MASK[::-1].copy())]
+    shown = [replace(result("t1", 1), mask=masks[0]), replace(result("t0", 2), mask=masks[1])]
+    html, tree = write(tmp_path, section(*shown, result("t2", 3)), pictures=pictures)
+    overlays = [attributes["href"] for _, attributes, _ in tree.find("image") if attributes["href"] in masks]
+    assert overlays == masks
+    assert len(tree.find("svg", "mask")) == 2
+    x, y, width, height = pictures["t1"].box
+    boxes = [attributes for _, attributes, _ in tree.find("rect")]
+    assert {name: float(boxes[0][name]) for name in ("x", "y", "width", "height")} == pytest.approx(
+        {"x": x, "y": y, "width": width, "height": height}
+    )
+    assert "mask from 0 to 1" in html
+    plain, _ = write(tmp_path, section(result("t2", 1)), pictures=pictures)
+    assert "mask from 0 to 1" not in plain
 
 
 def test_picture_is_small_and_leaves_the_frame_alone():
