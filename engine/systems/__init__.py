@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
 
-SYSTEMS = {"contrastive": Contrastive, "sbnet": SBNet}
-
 
 class System(Protocol):
     """What the engine asks of a system."""
@@ -62,6 +60,9 @@ class System(Protocol):
 
     def close(self) -> None:
         """Stop the threads."""
+
+
+SYSTEMS: dict[str, Callable[..., System]] = {"contrastive": Contrastive, "sbnet": SBNet}
 
 
 def open_system(bundle: Bundle, *, device: str, threads: int, batch_size: int | None, feature_bytes: int) -> System:

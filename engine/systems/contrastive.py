@@ -110,8 +110,8 @@ class Contrastive:
             notices.add("text cut", repr(sentences[row]))
         feeds: Iterator[Feeds] = ({"ids": ids, "mask": mask} for ids, mask in zip(tokens.ids, tokens.mask, strict=True))
         vectors = []
-        for row in self._text.run(feeds):
-            vectors.append(row[OUTPUT])
+        for outputs in self._text.run(feeds):
+            vectors.append(outputs[OUTPUT])
             progress("encode queries", len(vectors), len(sentences))
         row_of = {sentence: row for row, sentence in enumerate(sentences)}
         rows = np.stack(vectors)[[row_of[sentence] for query in queries for sentence in query.nl]]

@@ -149,7 +149,8 @@ class MaskTerm:
     def _largest(self, track: int) -> int:
         first, end = self._shots.offsets[track : track + 2].tolist()
         cells = self._shots.cells[first:end]
-        return first + int(np.argmax((cells[:, 2] - cells[:, 0]) * (cells[:, 3] - cells[:, 1])))
+        largest: int = first + int(np.argmax((cells[:, 2] - cells[:, 0]) * (cells[:, 3] - cells[:, 1])))
+        return largest
 
     def _cells_of(self, shot: int) -> tuple[int, ...]:
         return tuple(self._shots.cells[shot].tolist())
