@@ -185,7 +185,7 @@ PHRASES = {
         "light": "stop light, stop lights, traffic light, traffic lights, turn light",
         "line": "stop line",
         "signal": "stop signal, traffic signal, traffic signals, turn signal, turn signals",
-        "place": "bus stop, bus stops, bus station, truck stop, taxi stand, car park, car wash, car dealership",
+        "place": "bus stop, bus station, truck stop, taxi stand, car park, car wash, car dealership",
         "lane": "bus lane, turn lane, turning lane",
         "lot": "parking lot, parking lots, parking space, parking spot, parking area, parking garage",
         "passage": "pedestrian passage",

@@ -14,6 +14,8 @@ SENTENCES = [sentence for sentence, *_ in LABELS["tuning"] + LABELS["held_out"]]
 
 # Made-up sentences, each with the colour, type and motion of its subject ("-" for none).
 CASES = [
+    ("A gold bus stops at a red light.", "gold bus stop"),
+    ("A white van waits at the bus stop.", "white van stop"),
     ("A white SUV drives up the hill and takes a right at the light.", "white suv right"),
     ("White van stops and waits to turn right as another white van goes straight.", "white van right"),
     ("A gray sedan about to stop at the intersection.", "gray sedan stop"),
