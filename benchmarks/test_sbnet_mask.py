@@ -64,7 +64,7 @@ def test_sbnet_mask(benchmark: BenchmarkFixture, preset: str, tmp_path: Path) ->
         "tokens": torch.ones(2, length, dtype=torch.int64),
     }
     whole = Dense(model)
-    sources = {"dense": GraphSource(whole, whole, example, ("mask",), {"cpu": 1}), "mask": mask_graph(model)}
+    sources = {"dense": GraphSource(whole, whole, example, ("mask",), {"cpu": 1}, "fp32"), "mask": mask_graph(model)}
     files = {name: _graph(tmp_path / f"{name}.onnx", source) for name, source in sources.items()}
     generator = np.random.default_rng(0)
     rows = {
@@ -123,7 +123,7 @@ AXES = ("rows", "columns")
 
 def _graph(path: Path, source: GraphSource) -> GraphFile:
     """Export one graph, for blocks of one row."""
-    record = write_graph(path, source, system="sbnet", name=path.stem, precision="fp32")
+    record = write_graph(path, source, system="sbnet", name=path.stem)
     signatures: dict[str, Any] = {
         side: {name: (value["dtype"], tuple(value["dims"])) for name, value in record[side].items()}
         for side in ("inputs", "outputs")

@@ -120,12 +120,18 @@ def _describe_bundle(path: Path) -> Iterator[str]:
         size = graph.path.stat().st_size / 2**20
         yield f"graph {name}: {graph.path.name}, {graph.precision}, opset {graph.opset}, {size:.1f} MiB"
     parity = bundle.manifest.get("parity")
-    if isinstance(parity, dict) and isinstance(parity.get("batches"), dict):
+    if (
+        isinstance(parity, dict)
+        and isinstance(parity.get("batches"), dict)
+        and {"tracks", "sentences"} <= parity.keys()
+    ):
         batches = parity["batches"]
+        figures = [record for record in batches.values() if isinstance(record, dict)]
         # A cosine or an overlap is as good as its least, a difference as bad as its greatest.
         worst = {
-            name: (max if name == "difference" else min)(figures[name] for figures in batches.values())
-            for name in next(iter(batches.values()), {})
+            name: (max if name == "difference" else min)(record[name] for record in figures)
+            for name in (figures[0] if figures else ())
+            if all(name in record for record in figures)
         }
         yield (
             f"parity with PyTorch on {parity['tracks']} tracks and {parity['sentences']} sentences, at batch "

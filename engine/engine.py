@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
 from . import kernels
 from .bundle import Bundle, open_bundle
 from .cityflow import query_from_text
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from .cityflow import Query, Track
@@ -50,9 +51,13 @@ class Engine:
         batch_size: int | None = None,
         feature_bytes: int = FEATURE_BYTES,
     ) -> None:
-        for option, value in (("threads", threads), ("batch_size", batch_size)):
-            if value is not None and value < 1:
-                raise InputError(option, f"is {value}", "give a number above 0")
+        for option, value, least in (
+            ("threads", threads, 1),
+            ("batch_size", batch_size, 1),
+            ("feature_bytes", feature_bytes, 0),
+        ):
+            if value is not None and value < least:
+                raise InputError(option, f"is {value}", f"give {least} or more")
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
         try:
             kernels.isa()
@@ -123,17 +128,25 @@ class Engine:
             maps=encoded.maps,
         )
 
-    def with_frames(self, index: TrackIndex, frames: FrameStore, *, progress: Progress | None = None) -> TrackIndex:
+    def with_frames(
+        self, index: TrackIndex, frames: FrameStore | str | Path, *, progress: Progress | None = None
+    ) -> TrackIndex:
         """Return an index that was loaded from a file with what its system must see again of its frames to rank it.
 
         Where the system needs nothing of the kind, that is the index itself.
         Raises VectorsMismatchError when another bundle made the index, InputError for a frame that cannot be read.
         """
-        self._check_index(index)
-        if self._system.feature_maps is None or index.shots is None:
+        self._check_made_here(index, "index", "encode the tracks")
+        stage = self._system.second_stage
+        if stage is None:
             return index
-        maps = self._system.feature_maps(index.shots, frames, progress=progress or _silent)
-        return replace(index, maps=maps)
+        if not isinstance(frames, FrameStore):
+            with FrameStore(frames, decode_threads=self.threads, cache_bytes=0) as store:
+                return self.with_frames(index, store, progress=progress)
+        if index.shots is None:
+            place = "index"
+            raise InputError(place, "does not say which frames show its tracks", "encode the tracks again")
+        return replace(index, maps=stage.feature_maps(index.shots, frames, progress=progress or _silent))
 
     def encode_queries(
         self, queries: Sequence[Query], *, notices: Notices | None = None, progress: Progress | None = None
@@ -162,17 +175,18 @@ class Engine:
         Raises VectorsMismatchError when another bundle made the index, InputError for `allowed` of another length,
         ScoreError.
         """
-        self._check_index(index)
+        self._check_made_here(index, "index", "encode the tracks")
         if not queries:
             return []
         if not isinstance(queries, QueryVectors):
             queries = self.encode_queries(queries, progress=progress)
-        partial = self._system.partial_term
+        self._check_made_here(queries, "queries", "encode them")
+        stage = self._system.second_stage
         return rank(
             index,
             queries,
             terms=self._system.terms,
-            partial=None if partial is None else partial(index, queries),
+            partial=None if stage is None else stage.partial_term(index, queries),
             top_k=top_k,
             allowed=allowed,
             threads=self.threads,
@@ -188,28 +202,39 @@ class Engine:
     @property
     def has_masks(self) -> bool:
         """Whether the system draws masks."""
-        return self._system.mask_views is not None
+        return self._system.second_stage is not None
 
     def mask_views(
-        self, index: TrackIndex, queries: QueryVectors, query: int, rows: NDArray[np.int64]
+        self, index: TrackIndex, queries: QueryVectors, query: int, rows: Sequence[int] | NDArray[np.int64]
     ) -> Sequence[MaskView]:
         """Return what one query's mask makes of some tracks, for a system that draws masks.
 
-        queries: encoded by this engine.  query: the number of one.  rows: int64 [K], rows of the index.
-        Raises InputError where the system draws none, or the index holds no feature maps.
+        queries: encoded by this engine.  query: the number of one.  rows: K rows of the index.
+        Raises VectorsMismatchError for what another bundle made, InputError where the system draws no masks, the index
+        holds no feature maps, or a number is out of range.
         """
-        if self._system.mask_views is None:
+        self._check_made_here(index, "index", "encode the tracks")
+        self._check_made_here(queries, "queries", "encode them")
+        if self._system.second_stage is None:
             raise InputError(self.bundle.path, f"system {self.bundle.system} draws no masks", "use a bundle of sbnet")
-        return self._system.mask_views(index, queries, query, rows)
+        chosen = np.asarray(rows, np.int64)
+        for place, numbers, count in (
+            ("query", np.array([query]), len(queries.query_ids)),
+            ("rows", chosen, len(index)),
+        ):
+            if len(numbers) and not (numbers.min() >= 0 and numbers.max() < count):
+                raise InputError(place, f"is {numbers.tolist()}", f"give numbers from 0 to {count - 1}")
+        return self._system.second_stage.mask_views(index, queries, query, chosen)
 
-    def _check_index(self, index: TrackIndex) -> None:
-        place = "index"
-        if index.embedding_id != self.bundle.embedding_id:
-            fact = f"was made by bundle {index.embedding_id[:12]}…, and this one is {self.bundle.embedding_id[:12]}…"
-            raise VectorsMismatchError(place, fact, "encode the tracks with this bundle")
-        if index.vectors.shape[1] != self.bundle.dims:
-            fact = f"holds vectors of {index.vectors.shape[1]} numbers, and the bundle's have {self.bundle.dims}"
-            raise VectorsMismatchError(place, fact, "encode the tracks with this bundle")
+    def _check_made_here(self, made: TrackIndex | QueryVectors, place: str, remedy: str) -> None:
+        """Refuse vectors of another bundle. Raises VectorsMismatchError."""
+        own, dims = self.bundle.embedding_id, made.vectors.shape[1]
+        if made.embedding_id != own:
+            fact = f"was made by bundle {made.embedding_id[:12]}…, and this one is {own[:12]}…"
+            raise VectorsMismatchError(place, fact, f"{remedy} with this bundle")
+        if dims != self.bundle.dims:
+            fact = f"holds vectors of {dims} numbers, and the bundle's have {self.bundle.dims}"
+            raise VectorsMismatchError(place, fact, f"{remedy} with this bundle")
 
 
 def _silent(stage: str, done: int, total: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -44,15 +45,17 @@ PLACE, REMEDY = "index", "encode the tracks again"
 class QueryVectors:
     """Encoded queries.
 
-    query_ids: Q ids.  vectors: float32 [Q, D].  sentences: sentence → its own vector, float32 [D].
+    query_ids: Q ids.  vectors: float32 [Q, D].  embedding_id: of the bundle that made the vectors.
+    sentences: sentence → its own vector, float32 [D]; what a query's sentences say only together is not in it.
     """
 
     query_ids: tuple[str, ...]
     vectors: NDArray[np.float32]
     sentences: Mapping[str, NDArray[np.float32]]
+    embedding_id: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Shots:
     """The frames that show each of N tracks, and where: S shots, those of row n at offsets[n] to offsets[n + 1] − 1.
 
@@ -73,6 +76,20 @@ class Shots:
             raise InputError(PLACE, "holds shots of tracks that do not go together", REMEDY)
         if (self.cells[:, 2:] <= self.cells[:, :2]).any() or self.cells.min() < 0 or self.positions.min() < 0:
             raise InputError(PLACE, "holds a shot of an empty box", REMEDY)
+
+    @cached_property
+    def sights(self) -> NDArray[np.int64]:
+        """The number of each shot's frame and cells among the distinct ones: int64 [S]."""
+        numbers: dict[tuple[str, bytes], int] = {}
+        pairs = zip(self.frames, self.cells, strict=True)
+        return np.array(
+            [numbers.setdefault((frame, cells.tobytes()), len(numbers)) for frame, cells in pairs], np.int64
+        )
+
+    @cached_property
+    def tracks(self) -> NDArray[np.int64]:
+        """The row of each shot's track: int64 [S]."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -73,7 +73,11 @@ def rank(
     if allowed is not None and (allowed.shape != (len(index),) or allowed.dtype != np.bool_):
         option = "allowed"
         raise InputError(option, f"is {allowed.dtype} {list(allowed.shape)}", f"give bool [{len(index)}], one a track")
-    add = None if partial is None else _second_stage(partial, len(index), top_k, allowed, progress)
+    add = None
+    if partial is not None:
+        add = _second_stage(
+            partial, queries.query_ids, index.track_ids, top_k=top_k, allowed=allowed, progress=progress
+        )
     rankings: list[Ranking] = []
     for first in range(0, len(queries.query_ids), QUERIES_AT_ONCE):
         part = slice(first, first + QUERIES_AT_ONCE)
@@ -89,7 +93,7 @@ def rank(
                 inner = dict.fromkeys(terms, stage.scores)
             else:
                 vector, spans = queries.vectors[query], {name: slice(*span) for name, span in terms.items()}
-                inner = {name: _products(vector[at], index.vectors[stage.rows, at]) for name, at in spans.items()}
+                inner = {name: _products(vector[at], index.vectors[:, at], stage.rows) for name, at in spans.items()}
             ids = tuple(index.track_ids[row] for row in stage.rows)
             values = {**stage.shares, **inner}
             rankings.append(Ranking(queries.query_ids[query], ids, stage.rows, stage.scores, values, stage.pruning))
@@ -108,17 +112,26 @@ class _Stage:
 
 
 def _second_stage(
-    partial: PartialTerm, tracks: int, top_k: int | None, allowed: NDArray[np.bool_] | None, progress: Progress
+    partial: PartialTerm,
+    query_ids: Sequence[str],
+    track_ids: Sequence[str],
+    *,
+    top_k: int | None,
+    allowed: NDArray[np.bool_] | None,
+    progress: Progress,
 ) -> Callable[[int, _Stage], _Stage]:
     """Return what adds the partial term to a query's complete list of inner products and cuts it to `top_k`.
 
     A complete list needs all of the term, which is then computed at once for all queries; a shorter one only some.
     """
-    whole = None
-    if top_k is None or top_k >= tracks:
+    whole, tracks = None, len(track_ids)
+    if top_k is None or top_k >= (tracks if allowed is None else int(allowed.sum())):
         whole = mean_part(partial.totals(allowed, progress=progress), partial.parts)
 
     def add(query: int, first: _Stage) -> _Stage:
+        if not np.isfinite(first.scores).all():
+            row = int(first.rows[np.argmin(np.isfinite(first.scores))])
+            raise _not_a_number(query_ids[query], track_ids[row])
         base = np.zeros(tracks, np.float32)
         base[first.rows] = first.scores
         if whole is None:
@@ -150,17 +163,22 @@ def _topk(
         return kernels.topk(queries.vectors[part], index.vectors, k, allowed=allowed, threads=threads)
     except kernels.NotANumberError as error:
         query, track = cast("tuple[int, int]", (error.query_row, error.track_row))
-        place = f"query {queries.query_ids[part][query]}, track {index.track_ids[track]}"
-        raise ScoreError(place, "the score is not a number", "check the bundle's precision") from error
+        raise _not_a_number(queries.query_ids[part][query], index.track_ids[track]) from error
 
 
-def _products(query: NDArray[np.float32], tracks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the inner product of float32 [D] with each row of float32 [K, D], in the one defined sum of `topk`."""
-    products = np.zeros(len(tracks), np.float32)
-    if len(tracks):
-        rows, values = kernels.topk(query[None], tracks, len(tracks), threads=1)
-        products[rows[0]] = values[0]
-    return products
+def _not_a_number(query: str, track: str) -> ScoreError:
+    return ScoreError(f"query {query}, track {track}", "the score is not a number", "check the bundle's precision")
+
+
+def _products(query: NDArray[np.float32], tracks: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the inner product of float32 [D] with some rows of float32 [N, D], in the one defined sum of `topk`."""
+    few = 2 * len(rows) < len(tracks)
+    seen = tracks[rows] if few else tracks  # a long list is not worth a copy of its vectors
+    products = np.zeros(len(seen), np.float32)
+    if len(seen):
+        found, values = kernels.topk(query[None], seen, len(seen), threads=1)
+        products[found[0]] = values[0]
+    return products if few else products[rows]
 
 
 def score_matrix(columns: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]], tracks: int) -> NDArray[np.float32]:

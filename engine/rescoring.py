@@ -11,6 +11,7 @@ turn out. The best k are those of brute force, ties included: a track is left on
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from .systems import Progress
 
-PARTS_AT_ONCE = 64  # looked at between two updates of the bounds; a constant, so that what is counted is reproducible
+# Parts looked at between two updates of the bounds: few at first, which soon lifts the bound of the list, then up to a
+# share of the tracks that still wait, so that the updates of a large gallery stay a small part of the work.
+PARTS_AT_ONCE, WAITING_SHARE = 64, 8
 
 
 class PartialTerm(Protocol):
@@ -82,16 +85,19 @@ def best(
     own, counts = base[rows].astype(np.float64), term.parts[rows]
     sums, seen = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
     k = min(k, len(rows))
+    if not k:
+        return rows, np.zeros(0, np.float32), Pruning()
     margin = _margin(own)
     low, high = own.copy(), own + 1
-    while k:
+    for turn in itertools.count():
         # Strictly worse than k others, by more than rounding can turn around.
         threshold = np.partition(low, -k)[-k] - margin
         waiting = np.flatnonzero((seen < counts) & (high >= threshold))
         if not len(waiting):
             break
-        # The greatest upper bounds first: each of them must be looked at before any list of k can be certain.
-        chosen = waiting[np.argsort(-high[waiting], kind="stable")[:PARTS_AT_ONCE]]
+        # The greatest upper bounds first: as long as one of them is open, no list of k is certain.
+        count = min(PARTS_AT_ONCE << min(turn, 30), max(PARTS_AT_ONCE, len(waiting) // WAITING_SHARE))
+        chosen = waiting[np.argsort(-high[waiting], kind="stable")[:count]]
         sums[chosen] += term.evaluate(query, rows[chosen], seen[chosen])
         seen[chosen] += 1
         low[chosen] = own[chosen] + sums[chosen] / counts[chosen]

@@ -84,7 +84,7 @@ def _write_files(source: BundleSource, folder: Path) -> dict[str, Any]:
     graphs = {}
     for name, graph in source.graphs.items():
         path = folder / f"{name}.onnx"
-        record = write_graph(path, graph, system=source.system, name=name, precision=source.precision)
+        record = write_graph(path, graph, system=source.system, name=name)
         graphs[name] = {**record, "sha256": checksum(path), "block": dict(graph.block)}
     tokenizer = Path(shutil.copyfile(source.tokenizer, folder / TOKENIZER))
     return {

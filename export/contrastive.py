@@ -71,8 +71,8 @@ def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSou
         vector={"cosine": (0, config.model.width)},
         normalised=True,
         graphs={
-            "vehicle": GraphSource(model.vehicle, exported.vehicle, vehicle, (OUTPUT,), BLOCK),
-            "text": GraphSource(model.text, exported.text, text, (OUTPUT,), BLOCK),
+            "vehicle": GraphSource(model.vehicle, exported.vehicle, vehicle, (OUTPUT,), BLOCK, precision),
+            "text": GraphSource(model.text, exported.text, text, (OUTPUT,), BLOCK, precision),
         },
     )
 

@@ -20,7 +20,7 @@ OPSET = 20
 BATCH = "batch"
 
 
-def write_graph(path: Path, source: GraphSource, *, system: str, name: str, precision: str) -> dict[str, Any]:
+def write_graph(path: Path, source: GraphSource, *, system: str, name: str) -> dict[str, Any]:
     """Export a graph and write its file; the same weights give the same bytes.
 
     Returns the graph's record for the manifest, but for its checksum and block.
@@ -31,7 +31,7 @@ def write_graph(path: Path, source: GraphSource, *, system: str, name: str, prec
     properties = {
         "system": system,
         "graph": name,
-        "precision": precision,
+        "precision": source.precision,
         "producer": f"nlvr-engine {version('nlvr-engine')}",
     }
     onnx.helper.set_model_props(model, properties)
@@ -41,7 +41,7 @@ def write_graph(path: Path, source: GraphSource, *, system: str, name: str, prec
     path.write_bytes(content)
     return {
         "file": path.name,
-        "precision": precision,
+        "precision": source.precision,
         "opset": OPSET,
         "inputs": _records(model.graph.input),
         "outputs": _records(model.graph.output),

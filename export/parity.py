@@ -93,13 +93,13 @@ def cosines(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         return np.nan_to_num((ours * theirs).sum(axis=1) / norms, nan=-1.0)
 
 
-def overlap(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Return the mean share of each row's TOP best columns that are among the reference's TOP best.
+def overlap(ours: np.ndarray, theirs: np.ndarray, *, top: int = TOP) -> float:
+    """Return the mean share of each row's `top` best columns that are among the reference's.
 
     ours, theirs: float [Q, N].  A column whose reference score is within TIE of the reference's last place counts too:
     the reference itself does not decide between them.
     """
-    count = min(TOP, theirs.shape[1])
+    count = min(top, theirs.shape[1])
     last = np.partition(theirs, -count, axis=1)[:, -count]
     best = np.argsort(-ours, axis=1, kind="stable")[:, :count]
     return float((np.take_along_axis(theirs, best, axis=1) >= last[:, None] - TIE).mean())

@@ -25,7 +25,7 @@ class GraphSource:
     inputs: name → an example of two rows, in the order `module` takes them; axis 0 is the batch. Each is a tensor of
         its own: of one tensor given twice the exporter makes one input.
     outputs: names of what `module` returns, in its order.
-    block: device → rows of a run.
+    block: device → rows of a run.  precision: of its weights.
     axes: input → axis → name, of the axes beside the batch whose length varies.
     """
 
@@ -34,6 +34,7 @@ class GraphSource:
     inputs: Mapping[str, Tensor]
     outputs: Sequence[str]
     block: Mapping[str, int]
+    precision: Precision
     axes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
@@ -42,6 +43,7 @@ class BundleSource:
     """A checkpoint as the parts of a bundle.
 
     trained: whether its weights took at least one step.  settings: the model's, for the manifest.
+    precision: of the backbones.
     tokenizer: the file.  vector: slice name → (start, stop).  normalised: whether a shown frame's has length 1.
     scoring: what the engine's part of the system must know beside its graphs.
     whole: the network that the graphs are measured against together, None where each is by its own reference.

@@ -64,6 +64,11 @@ class Blocks:
     def _start(self) -> None:
         self._pool = ThreadPoolExecutor(self._threads, "session")
 
+    @property
+    def block(self) -> int:
+        """Rows of a run."""
+        return self._graph.block
+
     def close(self) -> None:
         """Wait for the blocks in flight and stop the threads."""
         _ALL.discard(self)

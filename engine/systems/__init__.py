@@ -21,12 +21,27 @@ if TYPE_CHECKING:
     from ..cityflow import Query, Track
     from ..feature_maps import FeatureMaps
     from ..frames import FrameStore
-    from ..index import Encoded, QueryVectors, TrackIndex
+    from ..index import Encoded, QueryVectors, Shots, TrackIndex
     from ..mask_view import MaskView
     from ..notices import Notices
     from ..rescoring import PartialTerm
 
     Progress = Callable[[str, int, int], None]
+
+
+class SecondStage(Protocol):
+    """A term in [0, 1] beside the inner product, made of masks over the frames that show a track."""
+
+    def partial_term(self, index: TrackIndex, queries: QueryVectors) -> PartialTerm:
+        """Return the term. Raises InputError for an index that does not hold what it needs."""
+
+    def feature_maps(self, shots: Shots, store: FrameStore, *, progress: Progress) -> FeatureMaps:
+        """Return the maps of the frames of stored shots. Raises InputError for one that cannot be read."""
+
+    def mask_views(
+        self, index: TrackIndex, queries: QueryVectors, query: int, rows: NDArray[np.int64]
+    ) -> Sequence[MaskView]:
+        """Return what one query's mask makes of some rows of the index."""
 
 
 class System(Protocol):
@@ -41,16 +56,8 @@ class System(Protocol):
         """The terms of the score that are inner products: name in a ranking's breakdown → (start, stop) in a vector."""
 
     @property
-    def partial_term(self) -> Callable[[TrackIndex, QueryVectors], PartialTerm] | None:
-        """Makes the term that needs query and track together, None where the inner product is the whole score."""
-
-    @property
-    def feature_maps(self) -> Callable[..., FeatureMaps] | None:
-        """Makes the maps of stored shots' frames: (shots, store, *, progress) → FeatureMaps; else None."""
-
-    @property
-    def mask_views(self) -> Callable[[TrackIndex, QueryVectors, int, NDArray[np.int64]], Sequence[MaskView]] | None:
-        """Shows what one query's mask makes of some rows of the index; None where there are no masks."""
+    def second_stage(self) -> SecondStage | None:
+        """What adds the term that needs query and track together; None where the inner product is the whole score."""
 
     def encode_tracks(self, tracks: Sequence[Track], store: FrameStore, *, rule: str, progress: Progress) -> Encoded:
         """Return one vector a track, and what else ranking it needs."""

@@ -45,9 +45,7 @@ class Contrastive:
     Raises BundleError for a bundle without these graphs, and what the runtime raises when the device cannot run them.
     """
 
-    partial_term: ClassVar[None] = None  # the inner product is the whole score
-    mask_views: ClassVar[None] = None
-    feature_maps: ClassVar[None] = None
+    second_stage: ClassVar[None] = None  # the inner product is the whole score
 
     def __init__(
         self,
@@ -58,7 +56,7 @@ class Contrastive:
         batch_size: int | None,
         feature_bytes: int,
     ) -> None:
-        self._recipe = bundle.recipe
+        self._recipe, self._embedding_id = bundle.recipe, bundle.embedding_id
         self.terms = {"cosine": (0, bundle.dims)}
         self._tokenizer = Tokenizer.from_file(bundle.tokenizer, length=bundle.text_length)
         lacking = sorted({"vehicle", "text"} - bundle.graphs.keys())
@@ -125,6 +123,7 @@ class Contrastive:
             query_ids=tuple(query.id for query in queries),
             vectors=means,
             sentences=dict(zip(sentences, vectors, strict=True)),
+            embedding_id=self._embedding_id,
         )
 
     def _encode_shots(

@@ -1,8 +1,9 @@
 """MPR (P1, eq. 19): how much of the mask that a sentence draws on a frame lies inside the track's box.
 
 The mask does not depend on the box, and is needed on its cells alone: the graph `mask` computes it on a window of the
-box and four cells around it. So a part of the term is one frame that shows a track, its value the mean over the query's
-sentences of the mean mask inside the box; each (sentence, frame, box) is computed once.
+box and a few cells around it. So a part of the term is one frame that shows a track, its value the mean over the
+query's sentences of the mean mask inside the box. A sight is a frame and a box in it; every sentence looks at each
+sight once, however many tracks and queries share them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from . import Progress
     from .sbnet_queries import SBNetQueries
 
-HALO = 4  # cells around a box that its mask depends on: four 3×3 convolutions behind the self-attention
+# Of ratios kept for the other queries that share a sentence; one takes so much with its number in a dictionary.
+KNOWN_BYTES, ENTRY_BYTES = 256 * 2**20, 170
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +57,8 @@ class TextFactors:
 class MaskTerm:
     """MPR of encoded queries over the tracks of an index.
 
-    blocks: the graph `mask`.  maps: the feature maps of the shots' frames.
-    sides: lengths of windows without their halo, ascending.  cells: of the whole map, along a side.
+    blocks: the graph `mask`.  maps: the feature maps of the shots' frames.  sides: lengths of windows without their
+    halo, ascending; the last is that of the whole map.  halo: cells around a box that its mask depends on.
     Raises ScoreError naming query and track where a mask is not a number.
     """
 
@@ -71,16 +73,12 @@ class MaskTerm:
         queries: SBNetQueries,
         *,
         sides: Sequence[int],
-        cells: int,
+        halo: int,
     ) -> None:
         self._blocks, self._ids, self._shots, self._maps, self._queries = blocks, track_ids, shots, maps, queries
-        self._sides, self._cells = sides, cells
-        self._shapes = [tuple(map(len, window(own, sides, HALO))) for own in shots.cells]
+        self._sides, self._halo = sides, halo
         self._held: tuple[str, NDArray[np.floating]] | None = None
-        self._track_of = np.repeat(np.arange(len(track_ids)), self.parts)
-        used = np.bincount(queries.rows, minlength=len(queries.texts.tokens))
-        self._shared = used > 1
-        self._known: dict[tuple[int, int], np.float32] = {}
+        self._known = _Ratios(queries)
 
     @property
     def parts(self) -> NDArray[np.int64]:
@@ -89,62 +87,62 @@ class MaskTerm:
 
     def evaluate(self, query: int, tracks: NDArray[np.int64], parts: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the mean mask inside the boxes of some shots, over the query's sentences: float32 [P] in [0, 1]."""
-        own = self._own(query)
+        sentences, said = np.unique(self._queries.own(query), return_inverse=True)
         shots = self._shots.offsets[tracks] + parts
-        pairs = [(int(sentence), int(shot)) for shot in shots for sentence in own]
-        ratios = {pair: self._known[pair] for pair in pairs if pair in self._known}
-        # Windows of one shape stand together, for a block holds one shape.
-        todo = sorted({*pairs} - ratios.keys(), key=lambda pair: (self._shapes[pair[1]], pair[1], pair[0]))
-        for pair, ratio in zip(todo, self._ratios(todo), strict=True):
-            ratios[pair] = ratio
-            if self._shared[pair[0]]:
-                self._known[pair] = ratio
-        values = np.array([ratios[pair] for pair in pairs], np.float32)[:, None]
-        return kernels.segment_mean(values, np.arange(len(shots) + 1) * len(own))[:, 0]
+        sights, first, seen = np.unique(self._shots.sights[shots], return_index=True, return_inverse=True)
+        ratios = self._known.of(query, sentences, sights)
+        columns, rows = np.nonzero(np.isnan(ratios.T))  # sight after sight, so that a map is fetched once
+        todo = [(row, column, int(shots[first[column]])) for row, column in zip(rows, columns, strict=True)]
+        if self._blocks.block > 1:  # rows of one shape share a block
+            todo.sort(key=lambda one: self._shape(one[2]))
+        pairs = ((int(sentences[row]), shot) for row, _, shot in todo)
+        for (row, column, _), ratio in zip(todo, self._ratios(pairs, query), strict=True):
+            ratios[row, column] = ratio
+        self._known.keep(sentences, sights, ratios)
+        values = ratios[said][:, seen].T.reshape(-1, 1)
+        return kernels.segment_mean(values, np.arange(len(shots) + 1) * len(said))[:, 0]
 
     def totals(self, allowed: NDArray[np.bool_] | None, *, progress: Progress) -> NDArray[np.float64]:
         """Return the sum over each track's shots of their value for each query: float64 [Q, N].
 
-        Frame by frame: every feature map is read once, and every sentence looks once at each box.
+        Frame by frame: every feature map is read once.
         """
         queries, sentences = self._queries, len(self._queries.texts.tokens)
         sums = np.zeros((len(queries.query_ids), len(self._ids)))
         by_frame: dict[str, list[int]] = {}
         for shot, frame in enumerate(self._shots.frames):
-            if allowed is None or allowed[self._track_of[shot]]:
+            if allowed is None or allowed[self._shots.tracks[shot]]:
                 by_frame.setdefault(frame, []).append(shot)
         frames = sorted(by_frame, key=frame_order)
         distinct = {
-            frame: sorted({self._cells_of(shot): shot for shot in shots}.values(), key=lambda shot: self._shapes[shot])
+            frame: sorted({self._shots.sights[shot]: shot for shot in shots}.values(), key=self._shape)
             for frame, shots in by_frame.items()
         }
-        todo = ((sentence, shot) for frame in frames for shot in distinct[frame] for sentence in range(sentences))
-        ratios = self._ratios(todo)
+        pairs = ((sentence, shot) for frame in frames for shot in distinct[frame] for sentence in range(sentences))
+        ratios = self._ratios(pairs)
         for done, frame in enumerate(frames, 1):
             seen = {
-                self._cells_of(shot): np.fromiter((next(ratios) for _ in range(sentences)), np.float32, sentences)
+                self._shots.sights[shot]: np.fromiter((next(ratios) for _ in range(sentences)), np.float32, sentences)
                 for shot in distinct[frame]
             }
             for shot in by_frame[frame]:
-                own = seen[self._cells_of(shot)][queries.rows, None]
-                sums[:, self._track_of[shot]] += kernels.segment_mean(own, queries.offsets)[:, 0]
+                own = seen[self._shots.sights[shot]][queries.rows, None]
+                sums[:, self._shots.tracks[shot]] += kernels.segment_mean(own, queries.offsets)[:, 0]
             progress("masks", done, len(frames))
         return sums
 
     def views(self, query: int, tracks: Iterable[int]) -> list[MaskView]:
         """Return the mask over the whole of the frame in which each track's box is largest."""
-        own, shots = self._own(query), [self._largest(int(track)) for track in tracks]
-        whole = np.array([0, 0, self._cells, self._cells], np.int32)
-        feeds = (self._feed(int(sentence), shot, whole) for shot in shots for sentence in own)
-        masks = np.stack([row["mask"] for row in self._blocks.run(feeds)]).reshape(len(shots), len(own), -1)
-        return [
-            MaskView(int(self._shots.positions[shot]), mean.reshape(self._cells, self._cells))
-            for shot, mean in zip(shots, masks.mean(axis=1, dtype=np.float32), strict=True)
-        ]
-
-    def _own(self, query: int) -> NDArray[np.int64]:
-        first, end = self._queries.offsets[query : query + 2]
-        return self._queries.rows[first:end]
+        sentences, cells = self._queries.own(query), self._sides[-1]
+        whole = np.array([0, 0, cells, cells], np.int32)
+        views = []
+        for track in tracks:
+            shot = self._largest(int(track))
+            rows = self._blocks.run(self._feed(int(sentence), shot, whole) for sentence in sentences)
+            masks = np.stack([row["mask"] for row in rows])
+            mask: NDArray[np.float32] = masks.mean(axis=0, dtype=np.float32)
+            views.append(MaskView(int(self._shots.positions[shot]), mask))
+        return views
 
     def _largest(self, track: int) -> int:
         first, end = self._shots.offsets[track : track + 2].tolist()
@@ -152,10 +150,11 @@ class MaskTerm:
         largest: int = first + int(np.argmax((cells[:, 2] - cells[:, 0]) * (cells[:, 3] - cells[:, 1])))
         return largest
 
-    def _cells_of(self, shot: int) -> tuple[int, ...]:
-        return tuple(self._shots.cells[shot].tolist())
+    def _shape(self, shot: int) -> tuple[int, int]:
+        rows, columns = window(self._shots.cells[shot], self._sides, self._halo)
+        return len(rows), len(columns)
 
-    def _ratios(self, pairs: Iterable[tuple[int, int]]) -> Iterator[np.float32]:
+    def _ratios(self, pairs: Iterable[tuple[int, int]], query: int | None = None) -> Iterator[np.float32]:
         """Yield the mean mask inside the box of each (sentence, shot), in order."""
         asked: deque[tuple[int, int]] = deque()
 
@@ -171,23 +170,64 @@ class MaskTerm:
             try:
                 yield kernels.mask_ratio(row["mask"][None], box, threads=1)[0]
             except kernels.NotANumberError as error:
-                query = (
-                    int(np.searchsorted(self._queries.offsets, np.argmax(self._queries.rows == sentence), "right")) - 1
-                )
-                place = f"query {self._queries.query_ids[query]}, track {self._ids[self._track_of[shot]]}"
+                named = self._queries.query_ids[self._queries.first_with(sentence) if query is None else query]
+                place = f"query {named}, track {self._ids[self._shots.tracks[shot]]}"
                 fact = f"its mask in {self._shots.frames[shot]} is not a number"
                 raise ScoreError(place, fact, "check the bundle's precision") from error
 
     def _feed(self, sentence: int, shot: int, cells: NDArray[np.int32]) -> Feeds:
-        rows, columns = window(cells, self._sides, HALO)
+        rows, columns = window(cells, self._sides, self._halo)
         features = self._features(self._shots.frames[shot])
         return {"features": features, **self._queries.texts.row(sentence), "rows": rows, "columns": columns}
 
     def _features(self, frame: str) -> NDArray[np.floating]:
-        """Return a frame's map; the one asked for last is kept, for all its sentences and boxes follow each other."""
+        """Return a frame's map; the one asked for last is kept, for its sentences and boxes follow each other."""
         if self._held is None or self._held[0] != frame:
             features = self._maps.get(frame)
             if features is None:
-                raise InputError(frame, "its feature map is gone", "keep the index open while it is ranked")
+                raise InputError(frame, "the index's feature maps were closed", "encode the tracks again")
             self._held = frame, features
         return self._held[1]
+
+
+class _Ratios:
+    """Ratios that other queries will ask for again: those of sentences that several queries share, within a budget.
+
+    Queries are taken one after the other; a sentence's ratios go when the last query that has it is done.
+    """
+
+    def __init__(self, queries: SBNetQueries) -> None:
+        self._queries = queries
+        self._uses = np.bincount(queries.rows, minlength=len(queries.texts.tokens))
+        self._rows: dict[int, dict[int, np.float32]] = {}  # sentence → sight → ratio
+        self._count = 0
+        self._query: int | None = None
+
+    def of(self, query: int, sentences: NDArray[np.int64], sights: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what is known of a query's sentences at some sights: float32 [sentences, sights], NaN for the rest."""
+        if query != self._query:
+            self._leave()
+            self._query = query
+        known = np.full((len(sentences), len(sights)), np.nan, np.float32)
+        for row, sentence in enumerate(sentences.tolist()):
+            kept = self._rows.get(sentence)
+            if kept:
+                known[row] = [kept.get(sight, np.nan) for sight in sights.tolist()]
+        return known
+
+    def keep(self, sentences: NDArray[np.int64], sights: NDArray[np.int64], ratios: NDArray[np.float32]) -> None:
+        """Keep the ratios of the sentences that other queries have too."""
+        for row, sentence in enumerate(sentences.tolist()):
+            if self._uses[sentence] > 1 and self._count < KNOWN_BYTES // ENTRY_BYTES:
+                kept = self._rows.setdefault(sentence, {})
+                before = len(kept)
+                kept.update(zip(sights.tolist(), ratios[row], strict=True))
+                self._count += len(kept) - before
+
+    def _leave(self) -> None:
+        if self._query is None:
+            return
+        for sentence in self._queries.own(self._query).tolist():
+            self._uses[sentence] -= 1
+            if not self._uses[sentence]:
+                self._count -= len(self._rows.pop(sentence, {}))

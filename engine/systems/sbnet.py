@@ -11,7 +11,9 @@ needs both at once: see `mask`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -20,13 +22,14 @@ from ..errors import BundleError, InputError
 from ..feature_maps import FeatureMaps
 from ..frames import frame_order
 from ..index import Encoded, QueryVectors, Shots
+from ..language import COLOURS, TYPES
 from ..runtime.devices import open_graphs
 from ..runtime.graph import Blocks
 from ..sampling import Shot, ShotPlan, check_boxes
 from ..tokenizer import Tokenizer
 from .mask import MaskTerm
 from .sbnet_frames import FrameEncoder
-from .sbnet_queries import QueryEncoder, SBNetQueries
+from .sbnet_queries import QueryEncoder
 from .shots import encode_shots, in_flight
 
 if TYPE_CHECKING:
@@ -42,9 +45,10 @@ if TYPE_CHECKING:
     from ..notices import Notices
     from . import Progress
     from .sbnet_frames import Key
+    from .sbnet_queries import SBNetQueries
 
 REMEDY = "export the bundle again with `nlvr-engine export`"
-TERMS = {"ss": ("image", "text"), "ctm": ("colour", "type")}
+TERMS = {"ss": ("image", "text"), "ctm": ("colour", "type")}  # what their inner products are made of
 
 
 class SBNet:
@@ -64,8 +68,8 @@ class SBNet:
         lacking = sorted(set(names) - bundle.graphs.keys())
         if lacking:
             raise BundleError(bundle.path, f"has no graph {' and no graph '.join(lacking)}", REMEDY)
-        self._cells = _cells(bundle)
-        weight, nl_labels, self._sides = _scoring(bundle, self._cells)
+        self._scoring = Scoring.of(bundle)
+        _check_layout(bundle)
         graphs = open_graphs([bundle.graphs[name] for name in names], device=device)
         self.device = graphs[0].device
         self._blocks = {
@@ -77,17 +81,27 @@ class SBNet:
             self._blocks.get("track"),
             recipe=bundle.recipe,
             slices=bundle.vector,
-            cells=self._cells,
-            sides=self._sides,
+            sides=self._scoring.windows,
+            halo=self._scoring.track_halo,
         )
         self._queries = QueryEncoder(
-            self._blocks["text"], tokenizer, slices=bundle.vector, weight=weight, nl_labels=nl_labels
+            self._blocks["text"],
+            tokenizer,
+            embedding_id=bundle.embedding_id,
+            slices=bundle.vector,
+            weight=self._scoring.ctm_weight,
+            nl_labels=self._scoring.nl_labels,
         )
 
     def close(self) -> None:
         """Stop the threads that run blocks."""
         for blocks in self._blocks.values():
             blocks.close()
+
+    @property
+    def second_stage(self) -> SBNet:
+        """The mask needs query and track together, and frames again."""
+        return self
 
     @property
     def terms(self) -> dict[str, tuple[int, int]]:
@@ -120,7 +134,14 @@ class SBNet:
         shots = sorted(plan.shots, key=lambda shot: (shot.row, frame_order(tracks[shot.row].frames[shot.position])))
         counts = np.bincount([shot.row for shot in shots], minlength=len(tracks))
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        means = kernels.segment_mean(np.stack([vectors[keys[shot]] for shot in shots]), offsets)
+        means = np.concatenate(
+            [
+                kernels.segment_mean(
+                    np.stack([vectors[keys[shot]] for shot in shots[first:end]]), np.array([0, end - first])
+                )
+                for first, end in itertools.pairwise(offsets.tolist())
+            ]
+        )
         for name in ("colour", "type"):
             if name in self._slices:
                 part = slice(*self._slices[name])
@@ -141,6 +162,7 @@ class SBNet:
 
         Raises InputError for a frame that cannot be read any more.
         """
+        self._check_shots(shots)
         maps = FeatureMaps(memory_bytes=self._feature_bytes)
         unreadable = self._frames.keep_maps(shots.frames, store, maps, progress=progress)
         if unreadable:
@@ -158,23 +180,20 @@ class SBNet:
     def partial_term(self, index: TrackIndex, queries: QueryVectors) -> MaskTerm:
         """Return the mask's share of the score of each query and track.
 
-        Raises InputError for an index without the feature maps of its frames.
+        Raises InputError for an index without the feature maps of its frames, or with shots of another map.
         """
-        if not isinstance(queries, SBNetQueries):
-            place = "queries"
-            raise InputError(place, "were encoded by another system", "encode them with this engine")
         if index.shots is None or index.maps is None:
-            place = "index"
-            fact = "holds no feature maps, which the mask needs"
+            place, fact = "index", "holds no feature maps, which the mask needs"
             raise InputError(place, fact, "give its frames with `Engine.with_frames`, or encode the tracks again")
+        self._check_shots(index.shots)
         return MaskTerm(
             self._blocks["mask"],
             index.track_ids,
             index.shots,
             index.maps,
-            queries,
-            sides=self._sides,
-            cells=self._cells,
+            cast("SBNetQueries", queries),
+            sides=self._scoring.windows,
+            halo=self._scoring.mask_halo,
         )
 
     def mask_views(
@@ -183,28 +202,74 @@ class SBNet:
         """Return the mask over the whole frame that shows each track largest, mean over the query's sentences."""
         return self.partial_term(index, queries).views(query, rows)
 
-
-def _cells(bundle: Bundle) -> int:
-    """Return the cells along a side of a feature map. Raises BundleError."""
-    dims = bundle.graphs["image"].outputs.get("features", ("", ()))[1]
-    if len(dims) != 4 or not isinstance(dims[3], int) or dims[2] != dims[3]:
-        raise BundleError(bundle.path, "graph image returns no square map of features", REMEDY)
-    return dims[3]
+    def _check_shots(self, shots: Shots) -> None:
+        cells = self._scoring.windows[-1]
+        if shots.cells.max() > cells:
+            place = "index"
+            raise InputError(place, f"holds shots of a map of more than {cells} cells", "encode the tracks again")
 
 
-def _scoring(bundle: Bundle, cells: int) -> tuple[float, bool, tuple[int, ...]]:
-    """Return λ, whether the language module may name colour and type, and the sides of windows. Raises BundleError."""
-    scoring = bundle.scoring
-    weight, labels, sides = (scoring.get(name) for name in ("ctm_weight", "nl_labels", "windows"))
-    if not isinstance(weight, int | float) or isinstance(weight, bool) or not np.isfinite(weight):
-        raise BundleError(bundle.path, f"scoring.ctm_weight is {weight!r}, wanted a number", REMEDY)
-    if not isinstance(labels, bool):
-        raise BundleError(bundle.path, f"scoring.nl_labels is {labels!r}, wanted true or false", REMEDY)
-    ascending = isinstance(sides, list) and all(type(side) is int for side in sides) and sides == sorted(set(sides))
-    if not ascending or not sides or sides[0] < 1 or sides[-1] != cells:
-        fact = f"scoring.windows is {sides!r}, wanted ascending numbers of cells that end with {cells}"
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What a manifest's `scoring` says.
+
+    ctm_weight: λ.  nl_labels: whether the language module may name colour and type.
+    windows: lengths of windows without their halo, ascending; the last is that of a whole feature map.
+    mask_halo, track_halo: cells around a box that the graphs `mask` and `track` need.
+    """
+
+    ctm_weight: float
+    nl_labels: bool
+    windows: tuple[int, ...]
+    mask_halo: int
+    track_halo: int
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Scoring:
+        """Read and check it. Raises BundleError."""
+        dims = bundle.graphs["image"].outputs.get("features", ("", ()))[1]
+        if len(dims) != 4 or not isinstance(dims[3], int) or dims[2] != dims[3]:
+            raise BundleError(bundle.path, "graph image returns no square map of features", REMEDY)
+        found = bundle.scoring
+        weight, windows = found.get("ctm_weight"), found.get("windows")
+        sides: list[Any] = windows if isinstance(windows, list) else []
+        ascending = all(_is_count(side) for side in sides) and sides == sorted(set(sides))
+        wanted = {
+            "ctm_weight": (isinstance(weight, int | float) and type(weight) is not bool, "a number"),
+            "nl_labels": (isinstance(found.get("nl_labels"), bool), "true or false"),
+            "windows": (ascending and sides[-1:] == [dims[3]], f"ascending numbers of cells that end with {dims[3]}"),
+            "mask_halo": (_is_count(found.get("mask_halo")), "a number of cells"),
+            "track_halo": (_is_count(found.get("track_halo")), "a number of cells"),
+        }
+        for name, (good, words) in wanted.items():
+            if not good:
+                raise BundleError(bundle.path, f"scoring.{name} is {found.get(name)!r}, wanted {words}", REMEDY)
+        return cls(**{**{name: found[name] for name in wanted}, "windows": tuple(sides)})
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _check_layout(bundle: Bundle) -> None:
+    """Refuse a vector whose slices are not those that the graphs fill, one after the other. Raises BundleError."""
+    returned = {
+        name: dims[-1]
+        for graph in ("image", "track")
+        for name, (_, dims) in (bundle.graphs[graph].outputs if graph in bundle.graphs else {}).items()
+    }
+    lengths = {"image": returned.get("figt"), "text": returned.get("fng"), "colour": len(COLOURS), "type": len(TYPES)}
+    for output in ("colour", "type"):
+        if returned.get(output) != lengths[output]:
+            lengths[output] = None
+    wanted, end = {}, 0
+    for name, length in lengths.items():
+        if isinstance(length, int):
+            wanted[name] = (end, end + length)
+            end += length
+    if dict(bundle.vector) != wanted:
+        fact = f"vector.slices is {dict(bundle.vector)}, and its graphs make {wanted}"
         raise BundleError(bundle.path, fact, REMEDY)
-    return float(weight), labels, tuple(sides)
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

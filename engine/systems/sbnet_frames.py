@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     Key = tuple[str, Cells]  # what a vector depends on: a frame and the cells of a box in it
 
 T = TypeVar("T")
-HALO = 2  # cells around a box that FNg depends on: two 3×3 convolutions
 
 
 class FrameEncoder:
     """Runs the graphs `image` and `track` over the frames that show some tracks, each frame and each box in it once.
 
     track: None where nothing of a box but its mask is scored.  slices: layout of a vector, name → (start, stop).
-    cells: of a feature map, along a side.  sides: lengths of windows without their halo, ascending.
+    sides: lengths of windows without their halo, ascending; the last is that of a whole feature map.
+    halo: cells around a box that the graph `track` needs.
     """
 
     def __init__(
@@ -45,11 +45,12 @@ class FrameEncoder:
         *,
         recipe: Recipe,
         slices: Mapping[str, tuple[int, int]],
-        cells: int,
         sides: Sequence[int],
+        halo: int,
     ) -> None:
         self._image, self._track, self._recipe = image, track, recipe
-        self._slices, self._cells, self._sides = slices, cells, sides
+        self._slices, self._sides, self._halo = slices, sides, halo
+        self._dims = max((stop for _, stop in slices.values()), default=0)
 
     def encode(
         self,
@@ -76,7 +77,7 @@ class FrameEncoder:
 
         def cells(reference: str, image: NDArray[np.uint8]) -> NDArray[np.int32]:
             boxes = np.stack([tracks[shot.row].boxes[shot.position] for shot in by_frame[reference]])
-            return box_cells(boxes, image.shape[1], image.shape[0], self._cells)
+            return box_cells(boxes, image.shape[1], image.shape[0], self._sides[-1])
 
         def rows() -> Iterator[Feeds]:
             prepared = self._prepared(frames, store, cells, unreadable, progress)
@@ -87,16 +88,20 @@ class FrameEncoder:
                 keys.extend(zip(by_frame[frame], own, strict=True))
                 fresh = sorted({key for key in own if key not in vectors})
                 order.extend((key, row.get("figt")) for key in fresh)
-                yield from self._box_feeds(row["features"], [box for _, box in fresh])
+                if self._track is None:
+                    vectors.update(dict.fromkeys(fresh, np.zeros(0, np.float32)))
+                else:
+                    yield from self._box_feeds(row["features"], [box for _, box in fresh])
 
         if self._track is None:
-            for _ in rows():
-                vectors[order.popleft()[0]] = np.zeros(0, np.float32)
+            deque(rows(), maxlen=0)  # there is nothing to run, and the frames are kept
         else:
             for seen in self._track.run(rows()):
                 key, figt = order.popleft()
                 parts = {"image": seen.get("figt", figt), "text": seen.get("fng"), **seen}
-                vectors[key] = np.concatenate([np.asarray(parts[name], np.float32) for name in self._slices])
+                vectors[key] = np.empty(self._dims, np.float32)
+                for name, (start, stop) in self._slices.items():
+                    vectors[key][start:stop] = parts[name]
         yield from keys
 
     def keep_maps(self, frames: Iterable[str], store: FrameStore, maps: FeatureMaps, *, progress: Progress) -> set[str]:
@@ -149,7 +154,7 @@ class FrameEncoder:
         places = np.array([(0, *box) for box in boxes], np.int32)
         pooled = kernels.masked_pool(features[None].astype(np.float32, copy=False), places)
         for box, own in zip(places[:, 1:], pooled, strict=True):
-            rows, columns = window(box, self._sides, HALO)
+            rows, columns = window(box, self._sides, self._halo)
             yield {
                 "pooled": own,
                 "features": features,

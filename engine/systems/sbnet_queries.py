@@ -37,11 +37,20 @@ class SBNetQueries(QueryVectors):
     rows: NDArray[np.int64]
     offsets: NDArray[np.int64]
 
+    def own(self, query: int) -> NDArray[np.int64]:
+        """Return the sentences of one query, rows of `texts`, in the order in which it says them."""
+        first, end = self.offsets[query : query + 2]
+        return self.rows[first:end]
+
+    def first_with(self, sentence: int) -> int:
+        """Return the first query that says a sentence."""
+        return int(np.searchsorted(self.offsets, np.argmax(self.rows == sentence), "right")) - 1
+
 
 class QueryEncoder:
     """Runs the graph `text` over queries, each distinct sentence once.
 
-    slices: layout of a vector, name → (start, stop).  weight: λ of eq. 22.
+    embedding_id: of the bundle.  slices: layout of a vector, name → (start, stop).  weight: λ of eq. 22.
     nl_labels: where no sentence names a colour or type, the language module's guess stands in.
     """
 
@@ -50,11 +59,12 @@ class QueryEncoder:
         text: Blocks,
         tokenizer: Tokenizer,
         *,
+        embedding_id: str,
         slices: Mapping[str, tuple[int, int]],
         weight: float,
         nl_labels: bool,
     ) -> None:
-        self._text, self._tokenizer, self._slices = text, tokenizer, slices
+        self._text, self._tokenizer, self._embedding_id, self._slices = text, tokenizer, embedding_id, slices
         self._weight, self._nl_labels = weight, nl_labels
 
     def encode(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> SBNetQueries:
@@ -67,15 +77,17 @@ class QueryEncoder:
         for row in np.flatnonzero(tokens.cut):
             notices.add("text cut", repr(sentences[row]))
         feeds: Iterator[Feeds] = ({"ids": ids, "mask": mask} for ids, mask in zip(tokens.ids, tokens.mask, strict=True))
-        outputs: list[Row] = []
-        for output in self._text.run(feeds):
-            outputs.append(output)
-            progress("encode queries", len(outputs), len(sentences))
-        told = {name: np.stack([output[name] for output in outputs]) for name in outputs[0]}
+        said: Row = {}
+        for number, outputs in enumerate(self._text.run(feeds)):
+            for name, value in outputs.items():
+                if not number:
+                    said[name] = np.empty((len(sentences), *value.shape), value.dtype)
+                said[name][number] = value
+            progress("encode queries", number + 1, len(sentences))
         row_of = {sentence: row for row, sentence in enumerate(sentences)}
         rows = np.array([row_of[sentence] for query in queries for sentence in query.nl], np.int64)
         offsets = np.cumsum([0] + [len(query.nl) for query in queries]).astype(np.int64)
-        vectors, spoken = self._vectors(queries, told, rows, offsets)
+        vectors, spoken = self._vectors(queries, said, rows, offsets)
         finite = np.isfinite(vectors).all(axis=1)
         if not finite.all():
             place = f"query {queries[int(np.argmin(finite))].id}"
@@ -84,26 +96,27 @@ class QueryEncoder:
             query_ids=tuple(query.id for query in queries),
             vectors=vectors,
             sentences=dict(zip(sentences, spoken, strict=True)),
-            texts=TextFactors(told["affinity"], told["offset"], told["told"], told["told_gate"], tokens.mask),
+            embedding_id=self._embedding_id,
+            texts=TextFactors(said["affinity"], said["offset"], said["told"], said["told_gate"], tokens.mask),
             rows=rows,
             offsets=offsets,
         )
 
     def _vectors(
-        self, queries: Sequence[Query], told: Row, rows: NDArray[np.int64], offsets: NDArray[np.int64]
+        self, queries: Sequence[Query], said: Row, rows: NDArray[np.int64], offsets: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the queries' vectors, float32 [Q, D], and the sentences' own, float32 [U, D], without labels."""
         dims = max((stop for _, stop in self._slices.values()), default=0)
         vectors = np.zeros((len(queries), dims), np.float32)
-        spoken = np.zeros((len(told["told"]), dims), np.float32)
+        spoken = np.zeros((len(said["told"]), dims), np.float32)
         for name, output in (("image", "fig"), ("text", "fngt")):
             if name in self._slices:
                 part = slice(*self._slices[name])
-                spoken[:, part] = told[output]
-                vectors[:, part] = kernels.segment_mean(told[output][rows], offsets)
+                spoken[:, part] = said[output]
+                vectors[:, part] = kernels.segment_mean(said[output][rows], offsets)
         for name, values in (("colour", COLOURS), ("type", TYPES)):
             if name in self._slices:
-                logits = kernels.segment_mean(told[name][rows], offsets)
+                logits = kernels.segment_mean(said[name][rows], offsets)
                 for number, (query, guess) in enumerate(zip(queries, logits, strict=True)):
                     label = self._label(query, name, values, guess)
                     if label is not None:
@@ -112,7 +125,7 @@ class QueryEncoder:
 
     def _label(self, query: Query, name: str, values: Sequence[str], guess: NDArray[np.float32]) -> int | None:
         """Return the number of the colour or type that the sentences name by vote, or that stands in for it."""
-        said = getattr(read_query(query.nl, query.nl_other_views), name)
-        if said is not None:
-            return values.index(said)
+        named = getattr(read_query(query.nl, query.nl_other_views), name)
+        if named is not None:
+            return values.index(named)
         return int(guess.argmax()) if self._nl_labels else None

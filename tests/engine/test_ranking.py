@@ -15,7 +15,7 @@ LAW = settings(deadline=None, max_examples=80)
 
 def rank(index, ids, asked, *, term, progress=lambda *_: None, **options):
     terms = {term: (0, asked.shape[1])}
-    return module.rank(index, QueryVectors(tuple(ids), asked, {}), terms=terms, progress=progress, **options)
+    return module.rank(index, QueryVectors(tuple(ids), asked, {}, "bundle"), terms=terms, progress=progress, **options)
 
 
 def index_of(vectors, ids=None):

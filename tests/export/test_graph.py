@@ -12,7 +12,7 @@ from nlvr.export.graph import write_graph
 
 def test_the_same_weights_give_the_same_bytes(source, exported, tmp_path):
     for name, graph in source.graphs.items():
-        write_graph(tmp_path / f"{name}.onnx", graph, system="contrastive", name=name, precision="fp32")
+        write_graph(tmp_path / f"{name}.onnx", graph, system="contrastive", name=name)
         assert (tmp_path / f"{name}.onnx").read_bytes() == exported.graphs[name].path.read_bytes()
 
 
@@ -58,7 +58,7 @@ def test_half_precision_reaches_the_towers_and_stops_before_the_tail(checkpoint,
     half = contrastive.read_checkpoint(checkpoint, precision="fp16")
     for name, graph in half.graphs.items():
         path = tmp_path / f"{name}.onnx"
-        record = write_graph(path, graph, system="contrastive", name=name, precision="fp16")
+        record = write_graph(path, graph, system="contrastive", name=name)
         full = exported.manifest["graphs"][name]
         assert {key: record[key] for key in ("inputs", "outputs", "parameters")} == {
             key: full[key] for key in ("inputs", "outputs", "parameters")

@@ -145,6 +145,8 @@ def test_half_precision_keeps_half_maps_and_ranks_alike(export, samples):
     _, made = export(precision="fp16")
     assert made.manifest["parity"]["batches"]["1"]["overlap"] >= 0.9
     assert made.graphs["image"].outputs["features"][0] == "float16"
+    precisions = {name: graph.precision for name, graph in made.graphs.items()}
+    assert precisions == {"image": "fp16", "text": "fp16", "track": "fp32", "mask": "fp32"}
     with Engine(made.path, device="cpu") as engine:
         index = engine.encode_tracks(samples.tracks[:3], samples.root, frames_per_track="2")
         assert index.maps.get(index.shots.frames[0]).dtype == np.float16
@@ -155,7 +157,13 @@ def test_the_manifest_says_what_scoring_needs(exported):
     _, made = exported
     assert made.system == "sbnet"
     assert made.trained
-    assert made.scoring == {"ctm_weight": 0.5, "nl_labels": True, "windows": [1, 2, 3, 4, 5, 6]}
+    assert made.scoring == {
+        "ctm_weight": 0.5,
+        "nl_labels": True,
+        "windows": [1, 2, 3, 4, 5, 6],
+        "mask_halo": 4,
+        "track_halo": 2,
+    }
     assert made.vector == {"image": (0, 64), "text": (64, 128), "colour": (128, 140), "type": (140, 150)}
     assert set(made.graphs) == {"image", "track", "text", "mask"}
     assert made.graphs["mask"].inputs["rows"] == ("int64", ("batch", "rows"))

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from nlvr.engine import Engine, FrameStore, Query, Track, TrackIndex, load_queries, load_tracks
-from nlvr.engine.errors import BundleError, FrameError, InputError, ScoreError
+from nlvr.engine.errors import BundleError, FrameError, InputError, ScoreError, VectorsMismatchError
 from nlvr.engine.feature_maps import FeatureMaps
 from nlvr.engine.index import Shots
 
@@ -68,8 +69,9 @@ def test_a_cut_list_is_the_start_of_the_whole(engine, index, queries, top_k, sha
     whole = engine.rank(index, queries, allowed=allowed)
     cut = engine.rank(index, queries, top_k=top_k, allowed=allowed)
     assert as_bytes(cut) == as_bytes([ranking.head(top_k) for ranking in whole])
-    for ranking in cut:
-        assert ranking.pruning.pairs == (len(index) if allowed is None else allowed.sum())
+    pairs = len(index) if allowed is None else int(allowed.sum())
+    for ranking in cut:  # a list that is not cut needs every mask anyway
+        assert ranking.pruning is None if top_k >= pairs else ranking.pruning.pairs == pairs
     assert all(ranking.pruning is None for ranking in whole)
 
 
@@ -82,6 +84,54 @@ def test_no_setting_reaches_a_bit(sbnet, engine, tracks, sample, queries, index)
             assert as_bytes(other.rank(found, queries, top_k=len(index) - 1)) == as_bytes(
                 [ranking.head(len(index) - 1) for ranking in engine.rank(index, queries)]
             )
+
+
+@pytest.mark.parametrize("block", [3, 8])
+def test_a_cut_list_is_exact_in_blocks_of_several_rows(edited, tracks, sample, queries, block):
+    def widen(manifest):
+        for graph in manifest["graphs"].values():
+            graph["block"]["cpu"] = block
+
+    with Engine(edited(widen), device="cpu") as engine:
+        index = engine.encode_tracks(tracks, sample)
+        whole = engine.rank(index, queries)
+        assert as_bytes(engine.rank(index, queries, top_k=4)) == as_bytes([ranking.head(4) for ranking in whole])
+
+
+def test_the_order_of_a_manifests_keys_reaches_nothing(edited, engine, tracks, sample, queries, index):
+    def shuffle(manifest):
+        slices = manifest["vector"]["slices"]
+        manifest["vector"]["slices"] = dict(sorted(slices.items()))
+        assert list(slices) != sorted(slices)
+
+    with Engine(edited(shuffle), device="cpu") as other:
+        assert other.bundle.embedding_id == engine.bundle.embedding_id
+        again = other.encode_tracks(tracks, sample)
+        np.testing.assert_array_equal(again.vectors, index.vectors)
+        assert as_bytes(other.rank(again, queries)) == as_bytes(engine.rank(index, queries))
+
+
+def test_an_engine_is_asked_from_several_threads(engine, index, queries):
+    expected = [as_bytes(engine.rank(index, queries)), as_bytes(engine.rank(index, queries, top_k=3))]
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(engine.rank, index, queries, top_k=top_k) for top_k in (None, 3) * 4]
+        assert [as_bytes(one.result()) for one in asked] == expected * 4
+
+
+@pytest.mark.parametrize("top_k", [None, 24])
+def test_each_sentence_looks_at_each_box_of_a_frame_once(sbnet, tracks, sample, monkeypatch, top_k):
+    copies = [Track(f"{copy}/{track.id}", track.frames, track.boxes) for copy in range(5) for track in tracks[:5]]
+    queries = [Query("p", ("a red car", "a bus", "a bus")), Query("q", ("a bus",)), Query("r", ("a red car", "a van"))]
+    with Engine(sbnet, device="cpu") as engine:
+        index = engine.encode_tracks(copies, sample)
+        graph, asked = engine._system._blocks["mask"]._graph, []
+        run = graph.run
+        monkeypatch.setattr(graph, "run", lambda feeds: asked.append(1) or run(feeds))
+        engine.rank(index, queries, top_k=top_k)
+    sights = {
+        (frame, tuple(cells)) for frame, cells in zip(index.shots.frames, index.shots.cells.tolist(), strict=True)
+    }
+    assert len(asked) == 3 * len(sights)
 
 
 def test_a_pair_scores_alike_alone_and_beside_others(engine, tracks, sample, queries, index):
@@ -125,10 +175,12 @@ def test_a_stored_index_ranks_alike_once_it_has_its_frames(engine, index, sample
         InputError, match=r"^index: holds no feature maps, .*; give its frames with `Engine.with_frames`"
     ):
         engine.rank(loaded, queries)
+    expected = as_bytes(engine.rank(index, queries))
     with FrameStore(sample) as store:
-        assert as_bytes(engine.rank(engine.with_frames(loaded, store), queries)) == as_bytes(
-            engine.rank(index, queries)
-        )
+        for frames in (store, sample, str(sample)):
+            assert as_bytes(engine.rank(engine.with_frames(loaded, frames), queries)) == expected
+    with pytest.raises(InputError, match=r"^index: does not say which frames show its tracks; "):
+        engine.with_frames(replace(loaded, shots=None), sample)
 
 
 def test_a_frame_that_is_gone_since_is_named(engine, tmp_path):
@@ -250,6 +302,9 @@ def test_words_alone_leave_the_term_out(edited):
         ("windows", [3, 1], "scoring.windows is [3, 1]"),
         ("windows", [1, 2], "scoring.windows is [1, 2]"),
         ("windows", 6, "scoring.windows is 6"),
+        ("windows", [], "scoring.windows is []"),
+        ("mask_halo", 0, "scoring.mask_halo is 0"),
+        ("track_halo", None, "scoring.track_halo is None"),
     ],
 )
 def test_a_bundle_that_cannot_be_scored_is_refused(edited, name, value, words):
@@ -259,16 +314,60 @@ def test_a_bundle_that_cannot_be_scored_is_refused(edited, name, value, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda slices: slices.pop("type"),
+        lambda slices: slices.pop("image"),
+        lambda slices: slices.update(foo=[150, 152]),
+        lambda slices: slices.update(image=[0, 60]),
+        lambda slices: slices.update(text=[32, 96]),
+        lambda slices: slices.update(colour=[128, 130], type=[130, 140]),
+        lambda slices: slices.update(image=[64, 128], text=[0, 64]),
+    ],
+)
+def test_a_layout_that_the_graphs_do_not_make_is_refused(edited, change):
+    folder = edited(lambda manifest: change(manifest["vector"]["slices"]))
+    with pytest.raises(BundleError, match=r"vector.slices is \{.*\}, and its graphs make \{'image': \(0, 64\)"):
+        Engine(folder, device="cpu")
+
+
 def test_a_bundle_without_a_graph_is_refused(edited):
     with pytest.raises(BundleError, match="has no graph mask"):
         Engine(edited(lambda manifest: manifest["graphs"].pop("mask")), device="cpu")
 
 
-def test_queries_of_another_system_are_refused(engine, index, tiny):
+def test_queries_of_another_bundle_are_refused(engine, index, tiny, edited, tracks, sample):
+    for folder in (tiny, edited(lambda manifest: manifest["scoring"].update(ctm_weight=5))):
+        with Engine(folder, device="cpu") as other:
+            encoded = other.encode_queries([Query("q", ("a red car",))])
+            own = other.encode_tracks(tracks[:2], sample)
+            with pytest.raises(VectorsMismatchError, match=r"^queries: was made by bundle"):
+                other.rank(own, engine.encode_queries([Query("q", ("a red car",))]))
+        with pytest.raises(VectorsMismatchError, match=r"^queries: was made by bundle"):
+            engine.rank(index, encoded)
+        with pytest.raises(VectorsMismatchError, match=r"^index: was made by bundle"):
+            engine.mask_views(own, encoded, 0, [0])
+
+
+def test_shots_of_another_map_are_refused(engine, index, queries, sample):
+    cells = index.shots.cells.copy()
+    cells[0, 2] = 7
+    other = replace(index, shots=replace(index.shots, cells=cells))
+    with pytest.raises(InputError, match=r"^index: holds shots of a map of more than 6 cells; "):
+        engine.rank(other, queries)
+    with FrameStore(sample) as store, pytest.raises(InputError, match="holds shots of a map"):
+        engine.with_frames(other, store)
+
+
+def test_views_of_nothing_and_of_what_is_not_there(engine, index, queries, tiny):
+    encoded = engine.encode_queries(queries)
+    assert engine.mask_views(index, encoded, 0, []) == []
+    for query, rows, words in ((4, [0], r"^query: is \[4\]; "), (-1, [0], "^query"), (0, [len(index)], "^rows: is ")):
+        with pytest.raises(InputError, match=words):
+            engine.mask_views(index, encoded, query, rows)
     with Engine(tiny, device="cpu") as other:
-        encoded = other.encode_queries([Query("q", ("a red car",))])
-    with pytest.raises(InputError, match="were encoded by another system"):
-        engine.rank(index, encoded)
+        assert not other.has_masks
 
 
 @pytest.mark.parametrize(

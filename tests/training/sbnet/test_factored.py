@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from nlvr.engine.geometry import window
+from nlvr.training.sbnet import factored
 from nlvr.training.sbnet.attributes import box_mean
 from nlvr.training.sbnet.config import load_config
 from nlvr.training.sbnet.factored import MASK_HALO, SUBSTITUTION_HALO, ImageSide, MaskWindow, TextSide, TrackSide
@@ -90,16 +91,23 @@ def test_the_mask_equals_the_dense_one_on_every_box(model, features, sentence):
 
 
 @torch.no_grad()
-def test_a_halo_of_three_cells_is_too_small(model, features, sentence):
+def test_a_halo_of_three_cells_is_too_small(model, features, sentence, monkeypatch):
+    """The outermost ring of a window, taken away behind the self-attention, is missed inside the box."""
     ids, real = sentence
     told = TextSide(model)(ids, real)[:4]
     dense = model.multimodal(features, model.language(ids, real), real).sigmoid()[0]
     box = (11, 12, 14, 15)
     rows, columns = cut(box, MASK_HALO)
-    narrow = features.clone()
-    # What the outermost ring of the window holds must reach the box, or the window is larger than it need be.
-    narrow[:, :, rows[0, 0], columns[0]] += 1
-    found = MaskWindow(model)(narrow, *told, real, rows, columns)[0]
+    whole = MaskWindow(model)(features, *told, real, rows, columns)[0]
+    assert (whole - dense[12:15, 11:14]).abs().max() <= 1e-6
+
+    def narrower(rows, columns, cells):
+        inside = torch.zeros(1, rows.shape[1], columns.shape[1], dtype=torch.bool)
+        inside[:, 1:-1, 1:-1] = True
+        return inside
+
+    monkeypatch.setattr(factored, "_inside", narrower)
+    found = MaskWindow(model)(features, *told, real, rows, columns)[0]
     assert (found - dense[12:15, 11:14]).abs().max() > 1e-6
 
 
