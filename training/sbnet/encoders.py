@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class ImageModule(nn.Module):
     """FI = IPM(i), i normalised (P1, eq. 4)."""
 
+    is_half = False  # whether the backbone is in float16
+
     def __init__(self, config: SBNetConfig, *, pretrained: bool) -> None:
         super().__init__()
         self.normalise = Normalise(config.recipe.mean, config.recipe.std)
@@ -32,17 +34,21 @@ class ImageModule(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images: uint8 [F, S, S, 3] RGB.  Returns FI, float [F, c, h, w]."""
-        return _projected(self.projection, self.backbone(self.normalise(images)))
+        features = self.backbone(self.normalise(images))
+        return self.projection(features.float() if self.is_half else features)
 
     def half(self) -> Self:
         """Convert the backbone to float16 and leave the projection in float32."""
         self.normalise.half()
         self.backbone.half()
+        self.is_half = True
         return self
 
 
 class LanguageModule(nn.Module):
     """FN = NLM(n) (P1, eq. 3): the last hidden states of a text transformer and a linear layer to e."""
+
+    is_half = False  # whether the backbone is in float16
 
     def __init__(self, config: SBNetConfig, *, pretrained: bool) -> None:
         super().__init__()
@@ -54,18 +60,14 @@ class LanguageModule(nn.Module):
 
         Returns FN, float [U, l, e], of which rows of padding mean nothing.
         """
-        return _projected(self.projection, self.backbone(ids, mask))
+        states = self.backbone(ids, mask)
+        return self.projection(states.float() if self.is_half else states)
 
     def half(self) -> Self:
         """Convert the backbone to float16 and leave the projection in float32."""
         self.backbone.half()
+        self.is_half = True
         return self
-
-
-def _projected(projection: nn.Module, features: Tensor) -> Tensor:
-    """Project what a backbone returns, in the projection's own precision outside of autocast."""
-    weight = next(projection.parameters(), features)
-    return projection(features if torch.is_autocast_enabled(features.device.type) else features.to(weight.dtype))
 
 
 class HiddenStates(nn.Module):
