@@ -202,7 +202,7 @@ def _render(report: Report) -> str:
     environment.globals["pairs"] = partial(zip, strict=True)
     environment.filters["number"] = _number
     environment.filters["bar"] = _bar
-    environment.globals["mask_scale"] = ", ".join(f"rgb{tuple(colour)}" for colour in _mask_colours(9).tolist())
+    environment.globals["mask_scale"] = _mask_scale()
     shown = dict.fromkeys(result.track_id for section in report.sections for result in section.results)
     pictures = {track: found for track in shown if (found := report.pictures.get(track)) is not None}
     numbers = {track: number for number, track in enumerate(pictures, start=1)}
@@ -212,6 +212,12 @@ def _render(report: Report) -> str:
 def _number(value: float) -> str:
     """Write a score with four decimals and a true minus sign."""
     return f"{value:.4f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _mask_scale() -> str:
+    """Return CSS colours from 0 to 1 as masks show them, with their opacity."""
+    colours = zip(_mask_colours(9).tolist(), np.linspace(*MASK_OPACITY, 9), strict=True)
+    return ", ".join(f"rgb({red} {green} {blue} / {alpha:.2f})" for (red, green, blue), alpha in colours)
 
 
 def _bar(value: float, scale: tuple[float, float]) -> str:

@@ -48,18 +48,21 @@ def build_report(
     masks: what the mask of a query, given by its number, makes of tracks, by their rows in the index; None for none.
     """
     positions: dict[str, int] = {}
-    sections = []
+    sections, views = [], []
     for number, (query, ranking) in enumerate(zip(queries, rankings, strict=True)):
         target = None if truth is None else truth[query.id]
         section, places = _section(query, ranking, index, encoded, target)
-        if masks is not None:
-            views = masks(number, ranking.rows[places])
-            positions |= {ranking.track_ids[place]: view.position for place, view in zip(places, views, strict=True)}
-            section = _with_masks(section, views)
         sections.append(section)
+        if masks is not None:
+            views.append(masks(number, ranking.rows[places]))
+            positions |= {
+                result.track_id: view.position for result, view in zip(section.results, views[-1], strict=True)
+            }
     wanted = {result.track_id for section in sections for result in section.results}
-    shown = [track for track in tracks if track.id in wanted]
-    pictures = _pictures(shown, store, index.frames_per_track, positions)
+    shown = {track.id: track for track in tracks if track.id in wanted}
+    pictures = _pictures(list(shown.values()), store, index.frames_per_track, positions)
+    if masks is not None:
+        sections = [_with_masks(*pair, shown, pictures) for pair in zip(sections, views, strict=True)]
     return Report(
         title="Vehicles ranked by description",
         facts=(
@@ -109,8 +112,11 @@ def _section(
     places = list(range(min(SHOWN, len(ranking.track_ids))))
     if rank is not None and rank > SHOWN:
         places.append(rank - 1)
-    sentences = np.stack([encoded.sentences[sentence] for sentence in query.nl])
-    parts = index.vectors[ranking.rows[places]] @ sentences.T
+    if index.vectors.shape[1]:
+        sentences = np.stack([encoded.sentences[sentence] for sentence in query.nl])
+        parts = index.vectors[ranking.rows[places]] @ sentences.T
+    else:  # nothing of the score is an inner product
+        parts = np.zeros((len(places), 0), np.float32)
     section = QuerySection(
         query_id=query.id,
         sentences=query.nl,
@@ -122,9 +128,19 @@ def _section(
     return section, places
 
 
-def _with_masks(section: QuerySection, views: Sequence[MaskView]) -> QuerySection:
-    results = zip(section.results, views, strict=True)
-    return replace(section, results=tuple(replace(result, mask=mask_picture(view.mask)) for result, view in results))
+def _with_masks(
+    section: QuerySection,
+    views: Sequence[MaskView],
+    tracks: Mapping[str, Track],
+    pictures: Mapping[str, Picture | None],
+) -> QuerySection:
+    """Return the section with the masks of those tracks whose picture is of the mask's own frame."""
+    results = []
+    for result, view in zip(section.results, views, strict=True):
+        found = pictures[result.track_id]
+        own = found is not None and found.caption == tracks[result.track_id].frames[view.position]
+        results.append(replace(result, mask=mask_picture(view.mask) if own else None))
+    return replace(section, results=tuple(results))
 
 
 def _result(ranking: Ranking, place: int, parts: NDArray[np.float32], target: str | None) -> Result:
@@ -146,15 +162,16 @@ def _pictures(
     """Return each track's picture, None where none of its frames can be read.
 
     Of several frames that show a track, the one with the largest box; of those that are unreadable, none.
-    positions: track id → the frame that its masks are of, which is then the one that is shown.
+    positions: track id → the frame that its masks are of, which is then the one that is shown if it can be read.
     """
     pictures: dict[str, Picture | None] = {track.id: None for track in tracks}
     waiting = {track.id: (track, plan) for track in tracks if (plan := _plan(track, store, rule))}
+    unreadable: set[str] = set()
     while waiting:
         shown: dict[str, list[tuple[Track, int]]] = {}
         for track, plan in waiting.values():
             position = positions.get(track.id)
-            if position is None:
+            if position is None or track.frames[position] in unreadable:
                 position = max((shot.position for shot in plan.shots), key=lambda at: track.boxes[at, 2:].prod())
             shown.setdefault(track.frames[position], []).append((track, position))
 
@@ -167,8 +184,10 @@ def _pictures(
 
         for reference, drawn in store.map(sorted(shown, key=frame_order), draw):
             pictures.update(drawn)
+            if not drawn:
+                unreadable.add(reference)
             for track, _ in shown[reference]:
-                if drawn or track.id in positions or not _drop(waiting[track.id][1], reference):
+                if drawn or not _drop(waiting[track.id][1], reference):
                     del waiting[track.id]
     return pictures
 

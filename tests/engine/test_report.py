@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -145,7 +146,8 @@ def test_a_card_shows_its_own_track(tmp_path, pictures):
     _, tree = write(tmp_path, section(result("t2", 1), result("t0", 2)), pictures=pictures)
     stored = {attributes["id"]: attributes["href"] for _, attributes, _ in tree.find("image")}
     shown = [stored[attributes["href"][1:]] for _, attributes, _ in tree.find("use")]
-    assert shown == [
+    assert shown[:2] == [pictures["t2"].crop.uri, pictures["t0"].crop.uri]  # the sheet
+    assert shown[2:] == [
         pictures["t2"].crop.uri,
         pictures["t2"].frame.uri,
         pictures["t0"].crop.uri,
@@ -222,22 +224,25 @@ def test_headings_descend_one_level_at_a_time(tmp_path):
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-@pytest.mark.parametrize(("count", "listed", "opened"), [(1, 0, False), (2, 2, True), (25, 25, False)])
-def test_many_queries_get_an_index(tmp_path, count, listed, opened):
+@pytest.mark.parametrize(("count", "windowed"), [(1, False), (2, False), (24, False), (25, True)])
+def test_every_query_has_a_row_that_leads_to_it_and_back(tmp_path, count, windowed):
     _, tree = write(tmp_path, *[section(result("t0", 1)) for _ in range(count)])
     links = [attributes["href"] for _, attributes, _ in tree.find("a") if attributes["href"].startswith("#query-")]
-    assert len(links) == count + listed
-    assert any("open" in attributes for _, attributes, _ in tree.find("details")) == opened
+    assert sorted(links) == sorted([f"#query-{number}" for number in range(1, count + 1)] * 2)
+    back = [attributes["href"] for _, attributes, _ in tree.find("a", "up")]
+    assert back == [f"#index-{number}" for number in range(1, count + 1) if count > 1]
+    assert all("open" in attributes for _, attributes, _ in tree.find("details"))
+    assert bool(tree.find("ol", "many")) == windowed
 
 
 def test_the_sheet_shows_the_best_five_of_each_query_in_order(tmp_path, pictures):
     late = page.Result("t2", 9, 0.1, (), truth=True)
     best = [result(f"t{rank % 3}", rank, truth=rank == 2) for rank in range(1, 6)]
     _, tree = write(tmp_path, section(*best, late), section(*best[::-1][:2]), pictures=pictures)
-    sheets = [text for _, _, text in tree.find("span", "sheet")]
-    assert [sheet.split() for sheet in sheets] == [["1", "2", "3", "4", "5"], ["5", "4"]]
-    assert [text for _, _, text in tree.find("span", "place") if text] == ["1", "2", "3", "4", "5", "5", "4"]
-    assert [text for _, _, text in tree.find("span", "truth")] == ["2"]
+    sheets = [text for _, _, text in tree.find("div", "sheet")]
+    assert [re.findall("[0-9]+", sheet) for sheet in sheets] == [["1", "2", "3", "4", "5"], ["5", "4"]]
+    assert [text for _, _, text in tree.find("span", "place")] == ["1", "2 true track", "3", "4", "5", "5", "4"]
+    assert [text for _, _, text in tree.find("span", "truth")] == ["2 true track"]
 
 
 MASK = np.linspace(0, 1, 24 * 24, dtype=np.float32).reshape(24, 24)
@@ -283,6 +288,22 @@ def test_a_card_lays_its_mask_over_its_own_frame_with_the_box(tmp_path, pictures
     assert "mask from 0 to 1" in html
     plain, _ = write(tmp_path, section(result("t2", 1)), pictures=pictures)
     assert "mask from 0 to 1" not in plain
+
+
+def test_the_name_of_a_rows_link_is_its_number_and_text(tmp_path, pictures):
+    first = section(result("t0", 1), sentences=("A red sedan.", "A red car."), truth_rank=3)
+    _, tree = write(tmp_path, first, pictures=pictures)
+    link = next(element for element in tree.find("a") if element[1]["href"] == "#query-1")
+    assert link[2] == "1A red sedan. A red car.true track at rank 3"
+
+
+def test_the_legend_shows_the_colours_as_the_masks_do():
+    colours = page._mask_scale().split(", ")
+    assert colours[0].endswith("/ 0.10)")
+    assert colours[-1].endswith("/ 0.85)")
+    low, high = (page._mask_colours(2)[end].tolist() for end in (0, -1))
+    assert colours[0].startswith(f"rgb({' '.join(map(str, low))} ")
+    assert colours[-1].startswith(f"rgb({' '.join(map(str, high))} ")
 
 
 def test_picture_is_small_and_leaves_the_frame_alone():

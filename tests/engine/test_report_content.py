@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from nlvr.engine.cityflow import Query, Track
+from nlvr.engine.frames import FrameStore
+from nlvr.engine.index import QueryVectors, TrackIndex
+from nlvr.engine.mask_view import MaskView
+from nlvr.engine.ranking import Ranking
+from nlvr.engine.report import mask_picture
+from nlvr.engine.report_content import build_report
+
+SENTENCES = ("A red sedan.", "A red car turns left.")
+NAMES = [f"cam/img1/{number:06d}.jpg" for number in range(1, 5)]
+
+
+@pytest.fixture
+def frames(tmp_path):
+    (tmp_path / "cam/img1").mkdir(parents=True)
+    for number, name in enumerate(NAMES):
+        image = np.random.default_rng(number).integers(0, 256, (48, 96, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / name), image)
+    return tmp_path
+
+
+def mask(value):
+    return np.full((6, 6), value, np.float32)
+
+
+def built(frames, *, dimensions=4, terms=("cosine",), masks=None, rule="all"):
+    """Return the report of two queries over three tracks, ranked 2, 0, 1 and 0, 1, 2, and how many frames it read."""
+    boxes = np.array([[4.0, 5, 20, 10], [8, 5, 30, 20], [12, 5, 25, 15], [16, 5, 20, 12]])
+    tracks = [Track(f"t{row}", tuple(NAMES), boxes) for row in range(3)]
+    vectors = np.ones((3, dimensions), np.float32)
+    index = TrackIndex(("t0", "t1", "t2"), vectors, ("a", "b", "c"), "bundle", rule)
+    queries = [Query("q0", SENTENCES), Query("q1", SENTENCES[:1])]
+    said = {sentence: np.ones(dimensions, np.float32) for sentence in SENTENCES}
+    encoded = QueryVectors(("q0", "q1"), np.ones((2, dimensions), np.float32), said, "bundle")
+    scores = np.array([0.9, 0.5, 0.1], np.float32)
+    rankings = [
+        Ranking(query.id, tuple(f"t{row}" for row in rows), np.array(rows), scores, dict.fromkeys(terms, scores))
+        for query, rows in zip(queries, ([2, 0, 1], [0, 1, 2]), strict=True)
+    ]
+    facts = {"model": "m", "trained": True}
+    with FrameStore(frames) as store:
+        report = build_report(
+            tracks,
+            index,
+            queries,
+            encoded,
+            rankings,
+            store=store,
+            facts=facts,
+            truth=None,
+            quality=None,
+            masks=masks,
+        )
+        return report, store.decoded
+
+
+def lines(report):
+    return [name for name, _ in report.sections[0].results[0].terms]
+
+
+def test_a_card_splits_an_inner_product_by_sentences_where_there_is_one(frames):
+    assert lines(built(frames)[0]) == ["cosine", "sentence 1", "sentence 2"]
+    assert lines(built(frames, terms=("mpr", "ss"))[0]) == ["mpr", "ss"]
+    assert lines(built(frames, terms=("mpr",), dimensions=0)[0]) == ["mpr"]
+
+
+def test_each_card_gets_the_mask_of_its_query_and_track(frames):
+    asked = []
+
+    def masks(query, rows):
+        asked.append((query, rows.tolist()))
+        return [MaskView(1, mask((query * 3 + row) / 8)) for row in rows]
+
+    report, decoded = built(frames, masks=masks)
+    assert asked == [(0, [2, 0, 1]), (1, [0, 1, 2])]
+    for query, section in enumerate(report.sections):
+        for found in section.results:
+            assert found.mask == mask_picture(mask((query * 3 + int(found.track_id[1])) / 8))
+    assert decoded == 1
+
+
+def test_the_picture_is_of_the_frame_of_the_mask(frames):
+    # Row 1 has the largest box, so it is what would be shown without a mask.
+    plain, _ = built(frames)
+    assert {picture.caption for picture in plain.pictures.values()} == {NAMES[1]}
+    report, _ = built(frames, masks=lambda _, rows: [MaskView(3, mask(0.5)) for _ in rows])
+    assert {picture.caption for picture in report.pictures.values()} == {NAMES[3]}
+
+
+def test_a_mask_whose_frame_is_gone_leaves_the_card_another_frame_and_no_mask(frames):
+    (frames / NAMES[1]).write_bytes((frames / NAMES[1]).read_bytes()[:-100])
+    positions = [1, 3, 1]
+    report, _ = built(frames, masks=lambda _, rows: [MaskView(positions[row], mask(0.5)) for row in rows])
+    assert {track: picture.caption for track, picture in report.pictures.items()} == {
+        "t0": NAMES[2],
+        "t1": NAMES[3],
+        "t2": NAMES[2],
+    }
+    for section in report.sections:
+        assert {found.track_id for found in section.results if found.mask} == {"t1"}
+
+
+def test_a_track_without_any_frame_left_has_neither_picture_nor_mask(frames):
+    for name in NAMES:
+        (frames / name).unlink()
+    report, _ = built(frames, masks=lambda _, rows: [MaskView(1, mask(0.5)) for _ in rows])
+    assert set(report.pictures.values()) == {None}
+    assert not any(found.mask for section in report.sections for found in section.results)
+    assert not report.has_masks
