@@ -49,8 +49,8 @@ def test_the_python_example_runs(checkout):
     assert len(done.stdout.splitlines()) == 3
 
 
-def test_the_options_of_train_and_export_are_real(cli, capsys):
-    for verb in ("train", "export"):
+def test_the_options_of_the_plugged_in_verbs_are_real(cli, capsys):
+    for verb in ("train", "export", "city"):
         (command,) = commands(verb)
         assert cli(verb, "--help") == 0
         known = capsys.readouterr().out
