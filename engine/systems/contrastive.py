@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from .. import kernels, preprocess
-from ..errors import BundleError, ScoreError
+from ..errors import BundleError
 from ..frames import frame_order
 from ..index import Encoded, QueryVectors, track_digest
 from ..runtime.devices import open_graphs
 from ..runtime.graph import Blocks
 from ..sampling import Shot, ShotPlan, check_boxes
 from ..tokenizer import Tokenizer
+from .sentences import check_finite, read_sentences
 from .shots import encode_shots, in_flight
 
 if TYPE_CHECKING:
@@ -102,27 +103,14 @@ class Contrastive:
 
         Raises ScoreError naming the query whose vector is not finite.
         """
-        sentences = sorted({sentence for query in queries for sentence in query.nl})
-        tokens = self._tokenizer(sentences)
-        for row in np.flatnonzero(tokens.cut):
-            notices.add("text cut", repr(sentences[row]))
-        feeds: Iterator[Feeds] = ({"ids": ids, "mask": mask} for ids, mask in zip(tokens.ids, tokens.mask, strict=True))
-        vectors = []
-        for outputs in self._text.run(feeds):
-            vectors.append(outputs[OUTPUT])
-            progress("encode queries", len(vectors), len(sentences))
-        row_of = {sentence: row for row, sentence in enumerate(sentences)}
-        rows = np.stack(vectors)[[row_of[sentence] for query in queries for sentence in query.nl]]
-        offsets = np.cumsum([0] + [len(query.nl) for query in queries]).astype(np.int64)
-        means = kernels.segment_mean(rows, offsets)
-        finite = np.isfinite(means).all(axis=1)
-        if not finite.all():
-            place = f"query {queries[int(np.argmin(finite))].id}"
-            raise ScoreError(place, "its vector is not a finite number", "check the bundle's precision")
+        read = read_sentences(queries, self._tokenizer, self._text, notices=notices, progress=progress)
+        vectors = read.said[OUTPUT]
+        means = kernels.segment_mean(vectors[read.rows], read.offsets)
+        check_finite(queries, means)
         return QueryVectors(
             query_ids=tuple(query.id for query in queries),
             vectors=means,
-            sentences=dict(zip(sentences, vectors, strict=True)),
+            sentences=dict(zip(read.texts, vectors, strict=True)),
             embedding_id=self._embedding_id,
         )
 

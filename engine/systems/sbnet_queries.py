@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import kernels
-from ..errors import ScoreError
 from ..index import QueryVectors
 from ..language import COLOURS, TYPES, read_query
 from .mask import TextFactors
+from .sentences import check_finite, read_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from ..cityflow import Query
     from ..notices import Notices
-    from ..runtime.graph import Blocks, Feeds, Row
+    from ..runtime.graph import Blocks, Row
     from ..tokenizer import Tokenizer
     from . import Progress
 
@@ -72,34 +72,18 @@ class QueryEncoder:
 
         Raises ScoreError naming the query whose vector is not finite.
         """
-        sentences = sorted({sentence for query in queries for sentence in query.nl})
-        tokens = self._tokenizer(sentences)
-        for row in np.flatnonzero(tokens.cut):
-            notices.add("text cut", repr(sentences[row]))
-        feeds: Iterator[Feeds] = ({"ids": ids, "mask": mask} for ids, mask in zip(tokens.ids, tokens.mask, strict=True))
-        said: Row = {}
-        for number, outputs in enumerate(self._text.run(feeds)):
-            for name, value in outputs.items():
-                if not number:
-                    said[name] = np.empty((len(sentences), *value.shape), value.dtype)
-                said[name][number] = value
-            progress("encode queries", number + 1, len(sentences))
-        row_of = {sentence: row for row, sentence in enumerate(sentences)}
-        rows = np.array([row_of[sentence] for query in queries for sentence in query.nl], np.int64)
-        offsets = np.cumsum([0] + [len(query.nl) for query in queries]).astype(np.int64)
-        vectors, spoken = self._vectors(queries, said, rows, offsets)
-        finite = np.isfinite(vectors).all(axis=1)
-        if not finite.all():
-            place = f"query {queries[int(np.argmin(finite))].id}"
-            raise ScoreError(place, "its vector is not a finite number", "check the bundle's precision")
+        read = read_sentences(queries, self._tokenizer, self._text, notices=notices, progress=progress)
+        said = read.said
+        vectors, spoken = self._vectors(queries, said, read.rows, read.offsets)
+        check_finite(queries, vectors)
         return SBNetQueries(
             query_ids=tuple(query.id for query in queries),
             vectors=vectors,
-            sentences=dict(zip(sentences, spoken, strict=True)),
+            sentences=dict(zip(read.texts, spoken, strict=True)),
             embedding_id=self._embedding_id,
-            texts=TextFactors(said["affinity"], said["offset"], said["told"], said["told_gate"], tokens.mask),
-            rows=rows,
-            offsets=offsets,
+            texts=TextFactors(said["affinity"], said["offset"], said["told"], said["told_gate"], read.tokens),
+            rows=read.rows,
+            offsets=read.offsets,
         )
 
     def _vectors(
