@@ -128,7 +128,7 @@ def _cover(side: Side) -> list[Surface]:
 def _ramp(side: Side, kind: str, start: float, limit: float, rng: np.random.Generator) -> tuple[Lane, list[Surface]]:
     """Return a ramp: a lane beside the carriageway and the way off it, or, for "on", onto it."""
     place = side.edge - side.width / 2
-    away, reach = rng.uniform(12, 24), rng.uniform(90, 108)  # metres beside the others and along, where it ends
+    away, reach = rng.uniform(12, 17), rng.uniform(90, 108)  # metres beside the others and along, where it ends
     share = np.linspace(0.0, 1.0, 60)
     # Parallel first, then ever faster away: its heading turns by less than 25 degrees.
     swing = np.where(share < 0.5, 2 * share**2, 2 * share - 0.5) / 1.5
