@@ -101,7 +101,7 @@ def draw_arms(rng: np.random.Generator) -> list[Arm]:
     if tee:
         del arms[int(rng.choice([1, 3]))]
     for number, one in enumerate(arms):
-        _set_mouth(one, arms[number - 1], arms[(number + 1) % len(arms)], rng.uniform(4.5, 8.0))
+        _set_mouth(one, arms[number - 1], arms[(number + 1) % len(arms)], rng.uniform(6.0, 10.0))
     for one in arms:
         one.stop = one.mouth + (6.0 if one.zebra else 1.5)
     return arms
@@ -162,7 +162,9 @@ def _across(arm: Arm, other: Arm, lanes: list[Lane]) -> list[Lane]:
     found = []
     for first, last in pairs:
         source, target = lanes[arm.lanes_in[first]], lanes[other.lanes_out[last]]
-        line = connect(source.line[-1], arm.angle + np.pi, target.line[0], other.angle)
+        # To the right one hugs the kerb, and begins to turn where it does.
+        straight = min(arm.stop - arm.mouth, other.stop - other.mouth) - 0.5 if way == "right" else 0.0
+        line = connect(source.line[-1], arm.angle + np.pi, target.line[0], other.angle, straight=straight)
         found.append(Lane(line, min(source.width, target.width), target.limit, "turn"))
     return found
 
@@ -190,7 +192,7 @@ def draw_phases(arms: list[Arm], rng: np.random.Generator) -> tuple[tuple[int, .
     for main in (True, False):
         road = [arm for arm in arms if arm.main is main]
         apart = [arm.lanes_in[0] for arm in road if arm.pocket]
-        if not apart and len(road) == 2 and rng.random() < (0.75 if road[0].inward == 1 else 0.3):
+        if not apart and len(road) == 2 and rng.random() < (1.0 if road[0].inward == 1 else 0.85):
             phases += [tuple(arm.lanes_in) for arm in road]
             continue
         rest = [lane for arm in road for lane in arm.lanes_in if lane not in apart]

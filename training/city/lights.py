@@ -22,9 +22,7 @@ class Lights:
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         self.phases = [frozenset(phase) for phase in layout.signals]
-        greens = [rng.uniform(6, 9) if self._is_left(layout, phase) else rng.uniform(13, 24) for phase in self.phases]
-        if greens:
-            greens[-1 if len(greens) == 1 else int(np.argmax(greens))] += rng.uniform(2, 8)
+        greens = [rng.uniform(*self._span(layout, phase)) for phase in self.phases]
         steps = np.array(greens) + AMBER + ALL_RED
         self.starts = np.concatenate([[0.0], np.cumsum(steps)[:-1]]) if greens else np.zeros(0)
         self.greens = np.array(greens)
@@ -33,10 +31,14 @@ class Lights:
         self.phase_of = {lane: number for number, phase in enumerate(self.phases) for lane in phase}
 
     @staticmethod
-    def _is_left(layout: Layout, phase: frozenset[int]) -> bool:
-        """Tell whether a phase serves short lanes alone, those for left turns."""
-        longest = max(len(lane.line) for lane in layout.lanes if lane.role == "in")
-        return all(len(layout.lanes[lane].line) < 0.75 * longest for lane in phase)
+    def _span(layout: Layout, phase: frozenset[int]) -> tuple[float, float]:
+        """Return the least and most seconds of green: more for the faster road, little for lanes to turn left alone."""
+        entering = [lane for lane in layout.lanes if lane.role == "in"]
+        own = [layout.lanes[number] for number in phase]
+        if all(len(lane.line) < 0.75 * max(len(other.line) for other in entering) for lane in own):
+            return 6.0, 9.0
+        fast = max(lane.limit for lane in own) == max(lane.limit for lane in entering)
+        return (18.0, 28.0) if fast else (11.0, 17.0)
 
     def state(self, lane: int, seconds: float) -> State:
         """Return what a lane's light shows at a time; "none" where it has none, "clearing" while all have red."""

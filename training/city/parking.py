@@ -49,7 +49,9 @@ def open_slots(network: Network, slots: np.ndarray) -> dict[int, SlotWay]:
             if not 2.0 < mouth < track.length - 9:
                 continue
             start = track.at(np.array([mouth]))[0]
-            line = connect(start, float(track.headings[int(mouth / track.step)]), np.array([x, y]), heading, 0.5)
+            line = connect(
+                start, float(track.headings[int(mouth / track.step)]), np.array([x, y]), heading, spacing=0.5
+            )
             way = make_track(Lane(line, 2.6, _CREEP, "through"))
             ways[len(network.tracks)] = SlotWay(row, aisle, float(mouth), way.length - 1.6)
             network.tracks.append(way)

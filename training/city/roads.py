@@ -73,9 +73,12 @@ def bezier(points: Iterable[np.ndarray], count: int = 24) -> np.ndarray:
     return row[0]
 
 
-def connect(start: np.ndarray, heading: float, end: np.ndarray, final: float, spacing: float = 1.0) -> np.ndarray:
+def connect(
+    start: np.ndarray, heading: float, end: np.ndarray, final: float, *, spacing: float = 1.0, straight: float = 0.0
+) -> np.ndarray:
     """Return a smooth line from a point and heading to another: straight, one even bend, and straight again.
 
+    straight: metres, at least, that are straight at either end, as far as that leaves room to bend at all.
     Where the two headings are nearly the same, or their lines do not meet in front, it is an S instead.
     """
     first, last = unit(heading), unit(final)
@@ -83,9 +86,9 @@ def connect(start: np.ndarray, heading: float, end: np.ndarray, final: float, sp
     gap = end - start
     if abs(across) > np.sin(np.radians(25)):
         before = (gap[0] * last[1] - gap[1] * last[0]) / across
-        after = (gap[1] * first[0] - gap[0] * first[1]) / -across
+        after = (first[0] * gap[1] - first[1] * gap[0]) / across
         if before > 1.0 and after > 1.0:
-            leg = min(before, after)
+            leg = max(min(before, after) - straight, 0.5 * min(before, after))
             enter, leave = start + (before - leg) * first, end - (after - leg) * last
             bend = bezier([enter, enter + 0.6 * leg * first, leave - 0.6 * leg * last, leave])
             return resample(_distinct(np.vstack([start, bend, end])), spacing)

@@ -34,19 +34,15 @@ if TYPE_CHECKING:
 def cover(arms: list[Arm], rng: np.random.Generator) -> list[Surface]:
     """Return asphalt, kerbs, pavements, islands and all the paint of a junction."""
     surfaces: list[Surface] = []
-    rim: list[np.ndarray] = []
     for place, arm in enumerate(arms):
         after = arms[(place + 1) % len(arms)]
-        apex = corner_of(arm, after, 0.0)
-        rim += [arm.at(1.0, arm.left), after.at(1.0, -after.right)] if apex is None else [apex]
-    surfaces.append(polygon(np.array(rim), "asphalt", ASPHALT))
-    for place, arm in enumerate(arms):
-        surfaces += _corner(arm, arms[(place + 1) % len(arms)])
-        surfaces += strip(arm.along(0, EDGE, 0), -arm.right, arm.left, "asphalt", ASPHALT)
-        surfaces += strip(arm.along(0, EDGE, 0), -arm.right - RIM, arm.left + RIM, "kerb", KERB)
+        surfaces += fan(np.zeros(2), _edge(arm, after), "asphalt", ASPHALT)
+        surfaces += _corner(arm, after)
+        surfaces += strip(arm.along(arm.mouth, EDGE, 0), -arm.right, arm.left, "asphalt", ASPHALT)
+        surfaces += strip(arm.along(arm.mouth, EDGE, 0), -arm.right - RIM, arm.left + RIM, "kerb", KERB)
         if arm.walk:
-            surfaces += strip(arm.along(0, EDGE, 0), arm.left, arm.left + arm.walk, "concrete", PAVEMENT)
-            surfaces += strip(arm.along(0, EDGE, 0), -arm.right - arm.walk, -arm.right, "concrete", PAVEMENT)
+            surfaces += strip(arm.along(arm.mouth, EDGE, 0), arm.left, arm.left + arm.walk, "concrete", PAVEMENT)
+            surfaces += strip(arm.along(arm.mouth, EDGE, 0), -arm.right - arm.walk, -arm.right, "concrete", PAVEMENT)
     yellow = rng.random() < 0.6
     for arm in arms:
         surfaces += _paint(arm, "paint-yellow" if yellow else "paint-white")
@@ -58,13 +54,31 @@ def _corner(arm: Arm, after: Arm) -> list[Surface]:
     """Return the ground at the corner between two arms."""
     inner, apex = round_corner(arm, after, 0.0), corner_of(arm, after, 0.0)
     if inner is None or apex is None:
-        return []
+        return _straight_side(arm, after)
     surfaces = fan(apex, inner, "asphalt", ASPHALT)
     rim = round_corner(arm, after, RIM)
     surfaces += fan(apex, np.vstack([inner[:1], rim, inner[-1:]]), "kerb", KERB)
     if arm.walk:
         outer = round_corner(arm, after, arm.walk)
         surfaces += fan(apex, np.vstack([inner[:1], outer, inner[-1:]]), "concrete", PAVEMENT)
+    return surfaces
+
+
+def _edge(arm: Arm, after: Arm) -> np.ndarray:
+    """Return the junction's edge across an arm and on to the next one, its corner not yet rounded."""
+    apex = corner_of(arm, after, 0.0)
+    near, far = arm.at(arm.mouth, arm.left), after.at(after.mouth, -after.right)
+    return np.array([arm.at(arm.mouth, -arm.right), near, *([] if apex is None else [apex]), far])
+
+
+def _straight_side(arm: Arm, after: Arm) -> list[Surface]:
+    """Return kerb and pavement on the side where no street joins, straight from one arm to the next."""
+    surfaces = []
+    for out, material, level in ((RIM, "kerb", KERB), (arm.walk, "concrete", PAVEMENT)):
+        if out:
+            near, far = (arm.mouth, arm.left), (after.mouth, -after.right)
+            corners = [arm.at(*near), arm.at(near[0], near[1] + out), after.at(far[0], far[1] - out), after.at(*far)]
+            surfaces.append(polygon(np.array(corners), material, level))
     return surfaces
 
 

@@ -145,6 +145,8 @@ def _tread(  # noqa: PLR0917
 ) -> int:
     """Walk along points of a way from a tick on, adding a place a tick; return the tick after."""
     line = way.line[stretch]
+    if places:  # from where one is, which may be a few steps off
+        line, stretch = np.vstack([places[-1], line]), np.append(stretch[:1], stretch)
     if len(line) < 2:
         return tick
     along = lengths(line)
@@ -181,6 +183,6 @@ def _with_headings(line: np.ndarray, aside: float) -> np.ndarray:
     last = np.maximum.accumulate(np.where(moving, np.arange(len(line)), -1))
     last[last < 0] = int(np.argmax(moving)) if moving.any() else 0
     headings = np.unwrap(np.arctan2(steps[last, 1], steps[last, 0]))
-    headings = np.convolve(np.pad(headings, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")
+    headings = np.convolve(np.pad(headings, 8, mode="edge"), np.full(17, 1 / 17), mode="valid")
     across = np.column_stack([-np.sin(headings), np.cos(headings)])
     return np.column_stack([smooth + aside * across, headings])
