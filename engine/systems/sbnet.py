@@ -6,7 +6,7 @@ SS (eq. 20) and λ·CTM (eq. 21) are one inner product of a track's and a query'
     query  [ mean unit FIg  | mean unit FNgt | λ at its colour                   | λ at its type ]
 
 with means over the shown frames and over the sentences; what a bundle's modules leave out is in neither. MPR (eq. 19)
-needs both at once: see `mask`.
+needs both at once: see `sbnet_mask`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ..runtime.devices import open_graphs
 from ..runtime.graph import Blocks
 from ..sampling import Shot, ShotPlan, check_boxes
 from ..tokenizer import Tokenizer
-from .mask import MaskTerm
 from .sbnet_frames import FrameEncoder
+from .sbnet_mask import MaskTerm
 from .sbnet_queries import QueryEncoder
 from .shots import encode_shots, in_flight
 

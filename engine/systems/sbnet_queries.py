@@ -10,7 +10,7 @@ import numpy as np
 from .. import kernels
 from ..index import QueryVectors
 from ..language import COLOURS, TYPES, read_query
-from .mask import TextFactors
+from .sbnet_mask import TextFactors
 from .sentences import check_finite, read_sentences
 
 if TYPE_CHECKING:
