@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +13,11 @@ from nlvr.engine.runtime.devices import usable_cpus
 from nlvr.engine.sampling import ShotPlan
 from nlvr.engine.systems.contrastive import OUTPUT
 from nlvr.engine.tokenizer import Tokenizer
-from nlvr.training import checkpoint as files
 from nlvr.training.contrastive.config import load_config
 from nlvr.training.contrastive.dataset import read_vehicles
 from nlvr.training.contrastive.model import ContrastiveModel
 
+from .checkpoints import open_checkpoint
 from .parity import BOUNDS, Side, check_parity
 from .source import BundleSource, GraphSource
 
@@ -42,15 +40,8 @@ def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSou
     precision: of the backbones; the motion LSTM, the projections and the L2 norms are float32 in either.
     Raises InputError for a folder that is no checkpoint, or one whose files do not fit each other.
     """
-    directory = Path(directory)
-    config = load_config(files.checkpoint_file(directory, files.CONFIG))
-    tokenizer = files.checkpoint_file(directory, files.TOKENIZER)
-    model = ContrastiveModel(config, pretrained=False)
-    files.load_weights(model, directory)
-    model.eval()
-    exported = copy.deepcopy(model).half_towers() if precision == "fp16" else model
-    settings = asdict(config.model)
-    settings.pop("weights")  # where the weights once lay on the machine that trained
+    found = open_checkpoint(Path(directory), load_config=load_config, build=ContrastiveModel, precision=precision)
+    config, model, exported = found.config, found.model, found.exported
     size, length = config.recipe.size, config.text.length
     vehicle = {
         "background": torch.zeros(2, size, size, 3, dtype=torch.uint8),
@@ -62,11 +53,11 @@ def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSou
     return BundleSource(
         system="contrastive",
         name=f"contrastive-{config.model.backbone}",
-        trained=files.trained_steps(directory) > 0,
-        settings=settings,
+        trained=found.trained,
+        settings=found.settings,
         precision=precision,
         recipe=config.recipe,
-        tokenizer=tokenizer,
+        tokenizer=found.tokenizer,
         text_length=length,
         vector={"cosine": (0, config.model.width)},
         normalised=True,

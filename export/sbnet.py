@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,12 +19,12 @@ from nlvr.engine.preprocess import Recipe
 from nlvr.engine.ranking import score_matrix
 from nlvr.engine.runtime.devices import usable_cpus
 from nlvr.engine.tokenizer import Tokenizer
-from nlvr.training import checkpoint as files
 from nlvr.training.sbnet import evaluation
 from nlvr.training.sbnet.config import load_config
 from nlvr.training.sbnet.factored import MASK_HALO, SUBSTITUTION_HALO, ImageSide, MaskWindow, TextSide, TrackSide
 from nlvr.training.sbnet.model import SBNet
 
+from .checkpoints import open_checkpoint
 from .parity import TOP, overlap, require_least, require_most
 from .source import BundleSource, GraphSource
 
@@ -68,27 +67,20 @@ def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSou
     precision: of the backbones and of the feature maps that are kept; the rest is float32 in either.
     Raises InputError for a folder that is no checkpoint, or one whose files do not fit each other.
     """
-    directory = Path(directory)
-    config = load_config(files.checkpoint_file(directory, files.CONFIG))
-    tokenizer = files.checkpoint_file(directory, files.TOKENIZER)
-    model = SBNet(config, pretrained=False)
-    files.load_weights(model, directory)
-    model.eval()
-    exported = copy.deepcopy(model).half_towers() if precision == "fp16" else model
-    settings = asdict(config.model)
-    settings.pop("weights")  # where the weights once lay on the machine that trained
+    found = open_checkpoint(Path(directory), load_config=load_config, build=SBNet, precision=precision)
+    config, model = found.config, found.model
     return BundleSource(
         system="sbnet",
         name=f"sbnet-{config.model.image}",
-        trained=files.trained_steps(directory) > 0,
-        settings={**settings, "modules": asdict(config.modules)},
+        trained=found.trained,
+        settings={**found.settings, "modules": asdict(config.modules)},
         precision=precision,
         recipe=Recipe(**asdict(config.recipe)),
-        tokenizer=tokenizer,
+        tokenizer=found.tokenizer,
         text_length=config.text.length,
         vector=_vector(config),
         normalised=False,
-        graphs=_graphs(model, exported, precision=precision),
+        graphs=_graphs(model, found.exported, precision=precision),
         scoring={
             **asdict(config.score),
             "windows": [*(side for side in SIDES if side < config.cells), config.cells],
