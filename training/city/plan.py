@@ -117,7 +117,9 @@ def plan_city(settings: Settings, *, progress: Callable[[str, int, int], None]) 
     plans: list[CameraPlan] = []
     quotas = np.diff(np.linspace(0, settings.tracks, settings.scenes + 1).round().astype(int))
     for scene, quota in enumerate(quotas.tolist()):
-        for plan in _plan_scene(settings, scene, len(plans)):
+        # A camera that sees nothing keeps its number, so that no name stands for two.
+        last = int(plans[-1].camera.name[1:]) if plans else 0
+        for plan in _plan_scene(settings, scene, last):
             left = quota - sum(len(own.tracks) for own in plans if own.recording.scene == plan.recording.scene)
             chosen = _choose(plan.tracks, min(left, CAMERA_TRACKS))
             kept = tuple(track.shortened(settings.longest) for track in chosen)
@@ -145,12 +147,15 @@ def _choose(tracks: Sequence[CityTrack], most: int) -> list[CityTrack]:
     return chosen
 
 
-def _plan_scene(settings: Settings, scene: int, first: int) -> Iterator[CameraPlan]:
-    """Yield cameras of a scene with all the tracks they see, recording after recording, without end."""
+def _plan_scene(settings: Settings, scene: int, last: int) -> Iterator[CameraPlan]:
+    """Yield cameras of a scene with all the tracks they see, recording after recording, without end.
+
+    last: the number of the last camera before this scene's.
+    """
     tests = max(1, settings.scenes // TEST_SHARE)
     split = "test" if scene >= settings.scenes - tests else "train"
     for session in itertools.count():
-        recording = make_recording(settings, scene, session=session, first=first + session * CAMERAS + 1)
+        recording = make_recording(settings, scene, session=session, first=last + session * CAMERAS + 1)
         outlines = {motion.vehicle.number: outline(motion.vehicle) for motion in recording.motions}
         seen = [
             follow(recording, camera, outlines, seed=_seed(settings, scene, session, place))

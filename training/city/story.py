@@ -11,7 +11,7 @@ from .world import TICKS_PER_SECOND, Neighbour, Story
 if TYPE_CHECKING:
     from .world import Camera, Manoeuvre, Motion, Recording
 
-TURNED, STRAIGHT, BACK = np.deg2rad([38, 25, 150])
+TURNED, BACK = np.deg2rad([38, 150])
 STOPPED, MOVING = 0.3, 1.0  # m/s: slower is standing, faster is moving
 STANDS = 1.0  # seconds
 SIDEWAYS = 0.45  # cosine below which a vehicle passes across the view rather than along it
