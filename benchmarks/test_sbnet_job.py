@@ -56,6 +56,7 @@ def test_whole_job(benchmark: BenchmarkFixture, bundle: Path, tmp_path: Path) ->
         asked = engine.rank(index, queries[:ASKED], top_k=10)
         seconds["one query, top 10"] = (time.perf_counter() - start) / ASKED
     whole = sum(seconds[stage] for stage in ("encode tracks", "encode queries", "masks, estimated"))
+    assert all(len(ranking.track_ids) == 10 and ranking.pruning for ranking in asked)
     looked = sum(ranking.pruning.parts / ranking.pruning.all_parts for ranking in asked if ranking.pruning) / ASKED
     benchmark.extra_info.update(
         machine(),
