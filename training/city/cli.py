@@ -39,7 +39,7 @@ def build_city(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Render a synthetic city of traffic, with tracks, descriptions, queries and truth.
+    """Render a synthetic city in CityFlow-NL's format.
 
     A folder in the layout of CityFlow-NL: train/S01/c001/img1/000001.jpg, train-tracks.json, test-tracks.json,
     test-queries.json, test-truth.json, gt.txt beside each camera's frames, and city.json, which says what is in it.
