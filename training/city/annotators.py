@@ -109,7 +109,7 @@ def _seen_manoeuvre(story: Story, mirrored: float, rng: Random) -> Manoeuvre:
 def _events(story: Story) -> dict[str, float]:
     """Return what there is to tell of a story, with weights: rules of `phrases`; "mention" only names the vehicle."""
     cross, usual = {"intersection": (1.0, 7.0), "car park": (0.8, 0.5), "highway": (0.3, 7.0)}[story.place]
-    company = float(bool(story.neighbours))
+    company = 2.0 * any(other.relation in ("ahead", "behind") for other in story.neighbours)
     if story.manoeuvre == "parked":
         return {"parked": 8, "company parked": company, "mention": 0.4}
     if story.manoeuvre == "u-turn":

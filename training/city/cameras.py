@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 # looks down, degrees; the least median width of all cars; how far from the middle of the place one looks, metres.
 # Vehicles are fast on a highway: they are seen from further off, or else they are seen for a second only.
 _VIEWS = {
-    "intersection": (250.0, (15, 46), 110, 32.0),
-    "highway": (190.0, (12, 32), 78, 90.0),
-    "car park": (250.0, (15, 46), 110, 30.0),
+    "intersection": (290.0, (20, 52), 120, 32.0),
+    "highway": (260.0, (14, 36), 100, 90.0),
+    "car park": (290.0, (22, 55), 120, 30.0),
 }
 _SPREAD = 0.38  # of the logarithm of those widths
 _CAR = 3.6  # metres that a car is wide as it is seen, on average over where it heads
@@ -100,8 +100,8 @@ class _Scout:
         height = float(np.clip(distance * np.sin(np.radians(rng.uniform(*self.down))), 5, 14))
         ground = np.sqrt(max(distance**2 - height**2, 36.0))
         # Rather along a road than across it: vehicles that come and go are seen longer than those that pass.
-        along = self.headings[number] + rng.choice([0.0, np.pi]) + rng.choice([-1, 1]) * np.radians(rng.uniform(5, 45))
-        bearing = along if rng.random() < 0.75 else rng.uniform(-np.pi, np.pi)
+        along = self.headings[number] + rng.choice([0.0, np.pi]) + rng.choice([-1, 1]) * np.radians(rng.uniform(0, 35))
+        bearing = along if rng.random() < 0.85 else rng.uniform(-np.pi, np.pi)
         place = target - ground * np.array([np.cos(bearing), np.sin(bearing)])
         if inside(place[None], self.asphalt, 0.5)[0] or inside(place[None], self.feet, 1.0)[0]:
             return None

@@ -33,7 +33,7 @@ CAMERAS, TICKS = 3, 1800  # of a recording
 CAMERA_TRACKS = 40  # at most, of one camera
 CROWD = 10  # most tracks in a frame
 PARKED, PARKED_TICKS = 1, 200  # most tracks of vehicles that never move at one camera, and frames of one
-PER_MINUTE = {"intersection": 30.0, "highway": 40.0, "car park": 14.0}
+PER_MINUTE = {"intersection": 42.0, "highway": 60.0, "car park": 18.0}
 NAMESPACE = uuid.UUID("6f2f0a52-5d0c-5b7e-9a55-7a4d8c1be9d3")
 
 

@@ -216,7 +216,7 @@ class _Writer:
     def _neighbour(self) -> Neighbour:
         """Return the one spoken of, rather one in front or behind than one beside."""
         others = self._story.neighbours
-        return self._rng.choices(others, [2.0 if other.relation in ("ahead", "behind") else 1.0 for other in others])[0]
+        return self._rng.choices(others, [4.0 if other.relation in ("ahead", "behind") else 1.0 for other in others])[0]
 
     def _other(self, other: Neighbour) -> str:
         """Return a noun phrase for another vehicle, in less detail than for the one described."""

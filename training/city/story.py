@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,14 +10,17 @@ import numpy as np
 from .world import TICKS_PER_SECOND, Neighbour, Story
 
 if TYPE_CHECKING:
-    from .world import Camera, Manoeuvre, Motion, Recording
+    from collections.abc import Sequence
+
+    from .world import Camera, Lane, Manoeuvre, Motion, Recording
 
 TURNED, BACK = np.deg2rad([38, 150])
 STOPPED, MOVING = 0.3, 1.0  # m/s: slower is standing, faster is moving
 STANDS = 1.0  # seconds
 SIDEWAYS = 0.45  # cosine below which a vehicle passes across the view rather than along it
-AROUND = 18.0  # metres within which a neighbour is noticed
+AROUND, IN_LINE = 18.0, 35.0  # metres within which a neighbour is noticed, and one in the same lane
 BESIDE = 2.2  # metres to the side within which another vehicle is in the same lane
+ON = 1.5  # metres from the end of a lane within which another one goes on
 MOST = 3
 COMPASS = ("east", "north", "west", "south")
 
@@ -32,7 +36,7 @@ def tell(recording: Recording, camera: Camera, motion: Motion, ticks: np.ndarray
         colour=motion.vehicle.colour,
         manoeuvre=_manoeuvre(motion, poses),
         stops=bool(moving.any()) and _longest(speeds < STOPPED) >= STANDS * TICKS_PER_SECOND,
-        changes_lane=motion.changes_lane and len(set(motion.lanes[rows[0] : rows[-1] + 1].tolist()) - {-1}) > 1,
+        changes_lane=motion.changes_lane and _leaves_lane(motion.lanes[rows[0] : rows[-1] + 1], recording.layout.lanes),
         toward=_toward(poses[moving], camera),
         speed=float(speeds[moving].mean()) if moving.any() else 0.0,
         direction=COMPASS[round(float(poses[moving][0, 2] if moving.any() else poses[0, 2]) / (np.pi / 2)) % 4],
@@ -52,6 +56,13 @@ def _manoeuvre(motion: Motion, poses: np.ndarray) -> Manoeuvre:
     if abs(turn) >= TURNED:
         return "left" if turn > 0 else "right"
     return "straight"
+
+
+def _leaves_lane(numbers: np.ndarray, lanes: Sequence[Lane]) -> bool:
+    """Tell whether a vehicle leaves a lane for another one than those that go on where it ends. numbers: int16 [T]."""
+    driven = numbers[numbers >= 0]
+    moves = set(pairwise(driven[np.flatnonzero(np.diff(driven, prepend=-1))].tolist()))
+    return any(np.hypot(*(lanes[one].line[-1] - lanes[other].line[0])) > ON for one, other in moves)
 
 
 def _longest(flags: np.ndarray) -> int:
@@ -83,9 +94,10 @@ def _neighbours(recording: Recording, motion: Motion, tick: int) -> tuple[Neighb
         forward = (ox - x) * cosine + (oy - y) * sine
         left = (oy - y) * cosine - (ox - x) * sine
         distance = float(np.hypot(forward, left))
-        if distance > AROUND or (other.manoeuvre == "parked" and speed == 0 and abs(left) <= BESIDE):
+        in_line = abs(left) <= BESIDE
+        if distance > (IN_LINE if in_line else AROUND) or (other.manoeuvre == "parked" and speed == 0 and in_line):
             continue
         along, beside = ("ahead" if forward > 0 else "behind"), ("left" if left > 0 else "right")
-        relation = along if abs(left) <= BESIDE else beside
+        relation = along if in_line else beside
         near.append((distance, other.vehicle.number, Neighbour(other.vehicle.kind, other.vehicle.colour, relation)))
     return tuple(neighbour for _, _, neighbour in sorted(near, key=lambda one: one[:2])[:MOST])

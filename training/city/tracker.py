@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SEEN, INSIDE = 0.35, 0.4  # least shares of a vehicle's box that are unhidden, and inside the image, to be detected
 SMALLEST = 0.02  # least height of a box as a share of the image's
 JITTER = 0.012  # standard deviation of a box's edges, as a share of its sides
-MISSED = 0.015  # chance that a detector misses a vehicle in a frame
+MISSED = 0.002  # chance that a detector misses a vehicle in a frame
 LOST = 2.0  # seconds unseen after which a tracker begins another track
 SHORTEST = 4  # frames of a track that is kept
 GRID = (96, 54)

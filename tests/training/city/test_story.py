@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from nlvr.training.city.story import tell
-from nlvr.training.city.world import Camera, Layout, Light, Motion, Recording, Vehicle
+from nlvr.training.city.world import Camera, Lane, Layout, Light, Motion, Recording, Vehicle
 
 CAMERA = Camera("c001", 0.0, -30.0, 8.0, np.pi / 2, 0.3, 900.0, 1280, 720)
-NOWHERE = Layout("highway", (), (), (), (), np.zeros((0, 3)), (), np.zeros(2))
+# Two lanes side by side, and one that goes on where the first ends.
+LANES = tuple(
+    Lane(np.array([[x, y], [x + 50.0, y]]), 3.5, 20.0, "through") for x, y in ((0.0, 0.0), (0.0, 3.5), (50.5, 0.0))
+)
+STREET = Layout("highway", LANES, (), (), (), np.zeros((0, 3)), (), np.zeros(2))
 
 
 def motion_of(headings, *, speeds=8.0, number=1, place=(0.0, 0.0), kind="sedan", manoeuvre="straight"):
@@ -24,7 +28,7 @@ def motion_of(headings, *, speeds=8.0, number=1, place=(0.0, 0.0), kind="sedan",
 
 
 def told(motion, *others, ticks=None):
-    recording = Recording("S01", NOWHERE, (motion, *others), (), Light("dusk", 0, 0.2, 0), (CAMERA,), 100, 0)
+    recording = Recording("S01", STREET, (motion, *others), (), Light("dusk", 0, 0.2, 0), (CAMERA,), 100, 0)
     return tell(recording, CAMERA, motion, np.arange(len(motion.poses)) if ticks is None else np.array(ticks))
 
 
@@ -72,7 +76,13 @@ def test_neighbours_are_told_by_side_nearest_first():
 
 def test_a_lane_change_counts_only_where_it_is_seen():
     motion = motion_of([0.0] * 20)
-    lanes = np.repeat(np.array([3, 4], np.int16), 10)
+    lanes = np.repeat(np.array([0, 1], np.int16), 10)
     changing = replace(motion, lanes=lanes, changes_lane=True)
     assert told(changing).changes_lane
     assert not told(changing, ticks=range(10)).changes_lane
+
+
+def test_a_lane_that_goes_on_in_another_is_not_left():
+    motion = motion_of([0.0] * 20)
+    going_on = replace(motion, lanes=np.repeat(np.array([-1, 0, 2, -1], np.int16), 5), changes_lane=True)
+    assert not told(going_on).changes_lane
