@@ -15,6 +15,7 @@ from nlvr.engine.systems.contrastive import OUTPUT
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training.contrastive.config import load_config
 from nlvr.training.contrastive.dataset import read_vehicles
+from nlvr.training.contrastive.looks import Look
 from nlvr.training.contrastive.model import ContrastiveModel
 
 from .checkpoints import open_checkpoint
@@ -87,9 +88,10 @@ def vehicle_rows(recipe: Recipe, samples: Samples) -> list[Feeds]:
     Raises FrameError for a frame that cannot be read, InputError for a box outside its image.
     """
     with FrameStore(samples.root, decode_threads=usable_cpus()) as store:
-        shots = ShotPlan(samples.tracks, store, "last").shots
+        looks = [Look(shot) for shot in ShotPlan(samples.tracks, store, "last").shots]
         rows: dict[int, Feeds] = {}
-        for shot, vehicle in read_vehicles(samples.tracks, shots, store, recipe):
+        for look, vehicle in read_vehicles(samples.tracks, looks, store, recipe):
+            shot = look.shot
             if vehicle is None:
                 frame = samples.tracks[shot.row].frames[shot.position]
                 raise FrameError(store.root / frame, "the frame cannot be read", "give samples with whole footage")

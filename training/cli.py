@@ -107,6 +107,7 @@ def _train(
     from nlvr.engine.cityflow import load_tracks
     from nlvr.engine.frames import FrameStore
     from nlvr.engine.notices import Notices
+    from nlvr.engine.progress import progress_bars
     from nlvr.engine.runtime.devices import usable_cpus
 
     from . import loop
@@ -119,9 +120,11 @@ def _train(
         notices.add("evaluation track overlaps a training track", track)
     with FrameStore(frames, decode_threads=usable_cpus(), notices=notices) as store:
         model = system.model(config, pretrained=pretrained).to(device)
-        task = system.task(config, model, system.tokenizer(config), store, training=training, validation=validation)
+        with progress_bars(quiet=quiet) as progress:
+            split = {"training": training, "validation": validation}
+            task = system.task(config, model, system.tokenizer(config), store, **split, progress=progress)
         try:
-            with progress(config.schedule.epochs, task.steps, hidden=quiet or not sys.stderr.isatty()) as report:
+            with training_bar(config.schedule.epochs, task.steps, hidden=quiet or not sys.stderr.isatty()) as report:
                 end = loop.train(task, config.schedule, output, resume=resume, report=report)
         except KeyboardInterrupt:
             typer.echo(f"interrupted; go on with --resume --output {output}", err=True)
@@ -143,7 +146,7 @@ def _device(name: str) -> torch.device:
 
 
 @contextmanager
-def progress(epochs: int, steps: int, *, hidden: bool) -> Iterator[Callable[[Record], None]]:
+def training_bar(epochs: int, steps: int, *, hidden: bool) -> Iterator[Callable[[Record], None]]:
     """Yield a function that shows the loop's records on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

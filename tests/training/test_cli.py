@@ -14,7 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from nlvr.engine.errors import DeviceUnavailableError, InputError
-from nlvr.training.cli import app, progress
+from nlvr.training.cli import app, training_bar
 from nlvr.training.contrastive.task import ContrastiveTask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -144,7 +144,7 @@ def test_a_named_device_that_is_not_there_is_refused(tmp_path):
 
 @pytest.mark.parametrize("hidden", [False, True])
 def test_progress_goes_to_stderr_or_nowhere(capsys, hidden):
-    with progress(2, 3, hidden=hidden) as report:
+    with training_bar(2, 3, hidden=hidden) as report:
         report({"epoch": 1, "step": 2, "loss": 0.25})
         report({"epoch": 1, "mean_loss": 0.5, "mrr": 0.125, "recall_5": 1.0})
         report({"epoch": 1, "mean_loss": 0.75})

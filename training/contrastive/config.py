@@ -42,6 +42,22 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """What training does to a track's pictures and points; nothing by default, as in P2.
+
+    flip: probability of mirroring a track, which swaps left and right in its sentences.
+    photo: strength of the changes of light, colours and sharpness (`nlvr.training.augment.Photo`).
+    box: how far the edges of a crop move, as a share of its sides.
+    path: how far the box points are cut at their ends, moved and stretched, as shares.
+    """
+
+    flip: float = 0.0
+    photo: float = 0.0
+    box: float = 0.0
+    path: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class TextConfig:
     """length: tokens per sentence, special tokens included; shorter ones are padded, longer ones cut."""
 
@@ -90,6 +106,8 @@ class ScheduleConfig:
 
     seed: of the weights that are not pretrained and of every draw in training.
     frozen: towers that stay as they are ("image", "text"); they also stay in evaluation mode.
+    copies: where both are frozen, how many augmented copies of each track they are shown before training, which then
+        runs on what they made of them; 0 runs them in every step.
     validation_scene: the scene held out whole, so that no video is on both sides.
     """
 
@@ -100,6 +118,7 @@ class ScheduleConfig:
     mixed_precision: bool = True
     seed: int = 0
     frozen: tuple[Literal["image", "text"], ...] = ()
+    copies: int = 0
     validation_scene: str = "S01"
 
 
@@ -109,6 +128,7 @@ class ContrastiveConfig:
 
     model: ModelConfig
     recipe: Recipe
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     text: TextConfig = field(default_factory=TextConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     negatives: NegativesConfig = field(default_factory=NegativesConfig)
@@ -139,6 +159,8 @@ def _faults(config: ContrastiveConfig) -> Iterator[Fault]:
         yield "recipe.size", f"clip takes {_CLIP_SIZE} pixels, not {size}", f"set it to {_CLIP_SIZE}"
     if backbone == "compact" and size % 32:
         yield "recipe.size", f"compact takes a multiple of 32 pixels, not {size}", "change it"
+    if config.schedule.copies and set(config.schedule.frozen) != {"image", "text"}:
+        yield "schedule.copies", "only frozen towers see copies beforehand", 'freeze "image" and "text", or set 0'
     if length > _LONGEST[backbone]:
         yield "text.length", f"{backbone} reads at most {_LONGEST[backbone]} tokens", "lower it"
 
@@ -149,6 +171,10 @@ _RANGES: dict[str, Range] = {
     "model.motion_width": POSITIVE,
     "recipe.size": (lambda value: value >= 32, "at least 32"),
     "recipe.max_points": (lambda value: value >= 2, "at least 2"),
+    "augment.flip": SHARE,
+    "augment.photo": NOT_NEGATIVE,
+    "augment.box": SHARE,
+    "augment.path": SHARE,
     "text.length": (lambda value: value >= 3, "at least 3"),
     "loss.mix": SHARE,
     "loss.temperature": POSITIVE,
@@ -161,6 +187,7 @@ _RANGES: dict[str, Range] = {
     "schedule.epochs": POSITIVE,
     "schedule.batch": POSITIVE,
     "schedule.seed": NOT_NEGATIVE,
+    "schedule.copies": NOT_NEGATIVE,
 }
 _CLIP_SIZE = 224  # its position codes were learned for this size alone
 _LONGEST = {"clip": 77, "baseline": 512, "compact": 512, "tiny": 4096}

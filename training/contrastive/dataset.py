@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nlvr.engine import preprocess
 from nlvr.engine.frames import frame_order
-from nlvr.engine.sampling import Shot, check_boxes
+from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 
+from ..augment import mirrored_sentence
 from ..data import ahead, nothing_readable, sentences
 from ..scenes import camera
+from .looks import Look, Path
 from .negatives import NegativeSampler, mine_texts
 
 if TYPE_CHECKING:
@@ -27,18 +29,25 @@ if TYPE_CHECKING:
     from nlvr.engine.cityflow import Track
     from nlvr.engine.frames import FrameStore
     from nlvr.engine.preprocess import Recipe, Vehicle
+    from nlvr.engine.systems import Progress
     from nlvr.engine.tokenizer import Tokenizer
 
-    from .config import NegativesConfig
+    from .config import AugmentConfig, NegativesConfig
 
     Embed = Callable[[Sequence[str]], np.ndarray]
+    See = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-_ORDER, _DRAWS = 1, 2  # streams of random numbers: the order of an epoch, the draws of a batch
+# Streams of random numbers: the order of an epoch, the draws of a batch, the copies that frozen towers see.
+_ORDER, _DRAWS, _COPIES = 1, 2, 3
+SEEN_AT_ONCE = 32  # vehicles
 
 
 @dataclass(frozen=True, slots=True)
 class Vehicles:
-    """background, crop: uint8 [V, S, S, 3].  points: float32 [V, T, 2].  lengths: int64 [V]."""
+    """V tracks, as their images or as what frozen towers made of these.
+
+    background, crop: uint8 [V, S, S, 3], or float16 [V, D].  points: float32 [V, T, 2].  lengths: int64 [V].
+    """
 
     background: np.ndarray
     crop: np.ndarray
@@ -54,41 +63,53 @@ class Vehicles:
             np.array([vehicle.length for vehicle in vehicles], np.int64),
         )
 
+    @property
+    def are_seen(self) -> bool:
+        """Whether they are features rather than images."""
+        return self.background.ndim == 2
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """M samples of K candidates each, over the distinct vehicles and texts they share.
 
-    ids, mask: int64 [U, L], the distinct texts.  vehicle_rows, text_rows: int64 [M, K], rows of `vehicles` and `ids`,
-    of which number 0 is the sample's anchor.
+    wordings: int64 [U], the distinct texts, as rows of the dataset's `tokens`.
+    vehicle_rows, text_rows: int64 [M, K], rows of `vehicles` and `wordings`, of which number 0 is the sample's anchor.
     """
 
     vehicles: Vehicles
-    ids: np.ndarray
-    mask: np.ndarray
+    wordings: np.ndarray
     vehicle_rows: np.ndarray
     text_rows: np.ndarray
 
 
 def read_vehicles(
-    tracks: Sequence[Track], shots: Sequence[Shot], store: FrameStore, recipe: Recipe
-) -> Iterator[tuple[Shot, Vehicle | None]]:
-    """Yield each shot with what it shows, in order of frames; None where the frame cannot be read.
+    tracks: Sequence[Track], looks: Sequence[Look], store: FrameStore, recipe: Recipe
+) -> Iterator[tuple[Look, Vehicle | None]]:
+    """Yield each look with what it shows, in order of frames; None where the frame cannot be read.
 
     Each distinct frame is decoded once. Raises InputError for a box wholly outside its image.
     """
-    shots_of = defaultdict(list)
-    for shot in shots:
-        shots_of[tracks[shot.row].frames[shot.position]].append(shot)
+    looks_at = defaultdict(list)
+    for look in looks:
+        looks_at[tracks[look.shot.row].frames[look.shot.position]].append(look)
 
-    def prepare(frame: str, image: np.ndarray | None) -> list[tuple[Shot, Vehicle | None]]:
+    def prepare(frame: str, image: np.ndarray | None) -> list[tuple[Look, Vehicle | None]]:
         return [
-            (shot, None if image is None else preprocess.vehicle(image, tracks[shot.row], shot.position, recipe))
-            for shot in shots_of[frame]
+            (look, None if image is None else look.at(image, tracks[look.shot.row], recipe)) for look in looks_at[frame]
         ]
 
-    for _, prepared in store.map(sorted(shots_of, key=frame_order), prepare):
+    for _, prepared in store.map(sorted(looks_at, key=frame_order), prepare):
         yield from prepared
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What frozen towers made of T tracks in C copies: float16 [T, C, D] each, and bool [T, C], which are mirrored."""
+
+    background: np.ndarray
+    crop: np.ndarray
+    mirrored: np.ndarray
 
 
 class ContrastiveDataset:
@@ -101,6 +122,7 @@ class ContrastiveDataset:
         tokenizer: Tokenizer,
         *,
         recipe: Recipe,
+        augment: AugmentConfig,
         negatives: NegativesConfig,
         batch: int,
         seed: int,
@@ -110,7 +132,7 @@ class ContrastiveDataset:
 
         Raises InputError for a track without sentences or with a box outside its image, and for fewer than two tracks.
         """
-        self.tracks, self.store, self.recipe, self.seed = tracks, store, recipe, seed
+        self.tracks, self.store, self.recipe, self.augment, self.seed = tracks, store, recipe, augment, seed
         texts = sentences(tracks)
         self._owners = np.repeat(np.arange(len(tracks)), [len(track.nl) for track in tracks])
         self._sampler = NegativeSampler(
@@ -124,12 +146,49 @@ class ContrastiveDataset:
         )
         check_boxes(tracks, store)
         # Sentences repeat across tracks; each is tokenised once, and encoded once in a batch.
-        distinct, self._wording = np.unique(texts, return_inverse=True)
-        self._tokens = tokenizer(distinct.tolist())
-        for row in np.flatnonzero(self._tokens.cut):
+        sides = [texts, [mirrored_sentence(text) for text in texts] if augment.flip else texts]
+        distinct, wording = np.unique(sides, return_inverse=True)
+        self._wording = wording.reshape(2, -1)
+        self.tokens = tokenizer(distinct.tolist())
+        for row in np.flatnonzero(self.tokens.cut):
             store.notices.add("text cut", repr(str(distinct[row])))
         self._batch = batch
         self.steps = -(-len(texts) // batch)
+        self._seen: _Seen | None = None
+
+    def freeze(self, copies: int, see: See, progress: Progress) -> None:
+        """Have towers that do not change see so many augmented copies of each track; batches then hold what they saw.
+
+        see: images uint8 [B, S, S, 3], of backgrounds and of crops, to features, float [B, D] each.
+        progress: is told of each image pair that was seen.
+        Raises FrameError naming tracks of which no frame can be read.
+        """
+        generator = np.random.default_rng((_COPIES, self.seed))
+        plan = ShotPlan(self.tracks, self.store, "all")
+        seen: list[list[tuple[np.ndarray, np.ndarray, bool]]] = [[] for _ in self.tracks]
+        missing = np.full(len(self.tracks), copies)
+        while missing.any():
+            shots = defaultdict(list)
+            for shot in plan.shots:
+                shots[shot.row].append(shot)
+            looks = [
+                Look.draw(shots[row][generator.integers(len(shots[row]))], self.augment, self.recipe, generator)
+                for row in np.repeat(np.arange(len(self.tracks)), missing).tolist()
+            ]
+            shown = read_vehicles(self.tracks, looks, self.store, self.recipe)
+            unreadable = set()
+            while block := list(islice(shown, SEEN_AT_ONCE)):
+                read = [(look, one) for look, one in block if one is not None]
+                unreadable |= {self._frame(look) for look, one in block if one is None}
+                if read:
+                    images = Vehicles.stack([one for _, one in read])
+                    for (look, _), *features in zip(read, *see(images.background, images.crop), strict=True):
+                        seen[look.shot.row].append((*(of.astype(np.float16) for of in features), look.mirrored))
+                progress("features", sum(map(len, seen)), copies * len(self.tracks))
+            missing = copies - np.array([len(own) for own in seen])
+            if unreadable:
+                plan.drop(unreadable)
+        self._seen = _Seen(*(np.array([[one[part] for one in own] for own in seen]) for part in range(3)))
 
     def batches(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on, prepared ahead of their use.
@@ -148,25 +207,54 @@ class ContrastiveDataset:
         owners = self._owners[anchors]
         rows = np.stack([np.append(own, drawn.vehicles) for own, drawn in zip(owners, negatives, strict=True)])
         distinct_rows, vehicle_rows = np.unique(rows, return_inverse=True)
-        distinct_texts, text_rows = np.unique(self._wording[texts], return_inverse=True)
-        return Batch(
-            vehicles=self._random_vehicles(distinct_rows, generator),
-            ids=self._tokens.ids[distinct_texts],
-            mask=self._tokens.mask[distinct_texts],
-            vehicle_rows=vehicle_rows.reshape(rows.shape),
-            text_rows=text_rows.reshape(texts.shape),
-        )
+        vehicles, sides = self._random_vehicles(distinct_rows, generator)
+        # A text is told as its own vehicle is shown; where that is not shown, either way.
+        side = generator.integers(2, size=len(self.tracks))
+        side[distinct_rows] = sides
+        wordings = self._wording[side[self._owners[texts]], texts]
+        distinct_wordings, text_rows = np.unique(wordings, return_inverse=True)
+        return Batch(vehicles, distinct_wordings, vehicle_rows.reshape(rows.shape), text_rows.reshape(texts.shape))
 
-    def _random_vehicles(self, rows: np.ndarray, generator: np.random.Generator) -> Vehicles:
-        """Show each track by one random frame, for background and crop alike, and by another where it is unreadable."""
+    def _frame(self, look: Look) -> str:
+        return self.tracks[look.shot.row].frames[look.shot.position]
+
+    def _random_vehicles(self, rows: np.ndarray, generator: np.random.Generator) -> tuple[Vehicles, np.ndarray]:
+        """Show each track by one random frame, for background and crop alike, and by another where it is unreadable.
+
+        Returns the vehicles and which of them are mirrored, int64 [V].
+        """
+        if self._seen is not None:
+            return self._random_features(self._seen, rows, generator)
         untried = {int(row): generator.permutation(len(self.tracks[row].frames)).tolist() for row in rows}
-        found: dict[int, Vehicle] = {}
+        found: dict[int, tuple[Vehicle, bool]] = {}
         while len(found) < len(untried):
             for row, positions in untried.items():
                 if row not in found and not positions:
                     raise nothing_readable(self.tracks[row])
-            shots = [Shot(row, positions.pop()) for row, positions in untried.items() if row not in found]
-            for shot, vehicle in read_vehicles(self.tracks, shots, self.store, self.recipe):
+            looks = [
+                Look.draw(Shot(row, positions.pop()), self.augment, self.recipe, generator)
+                for row, positions in untried.items()
+                if row not in found
+            ]
+            for look, vehicle in read_vehicles(self.tracks, looks, self.store, self.recipe):
                 if vehicle is not None:
-                    found[shot.row] = vehicle
-        return Vehicles.stack([found[row] for row in untried])
+                    found[look.shot.row] = vehicle, look.mirrored
+        vehicles = Vehicles.stack([found[row][0] for row in untried])
+        return vehicles, np.array([found[row][1] for row in untried], np.int64)
+
+    def _random_features(
+        self, seen: _Seen, rows: np.ndarray, generator: np.random.Generator
+    ) -> tuple[Vehicles, np.ndarray]:
+        """Show each track by one of its copies, with box points drawn anew. Returns as `_random_vehicles` does."""
+        copies = generator.integers(seen.mirrored.shape[1], size=len(rows))
+        mirrored = seen.mirrored[rows, copies]
+        paths = []
+        for row, side in zip(rows.tolist(), mirrored.tolist(), strict=True):
+            size = next(size for frame in self.tracks[row].frames if (size := self.store.size(frame)))
+            path = Path.draw(self.augment.path, self.recipe.max_points, generator)
+            paths.append(path.points(self.tracks[row].boxes, *size, self.recipe, mirrored=side))
+        points, lengths = zip(*paths, strict=True)
+        vehicles = Vehicles(
+            seen.background[rows, copies], seen.crop[rows, copies], np.stack(points), np.array(lengths, np.int64)
+        )
+        return vehicles, mirrored.astype(np.int64)

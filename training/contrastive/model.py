@@ -51,12 +51,19 @@ class VehicleEncoder(nn.Module):
 
         Returns float32 [B, width], unit.
         """
+        return self.join(*self.look(background, crop), points, lengths)
+
+    def look(self, background: Tensor, crop: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the towers' features of both images, float [B, D] each."""
         if self.crop is None:
             both = self.image(self._normalise(torch.cat([background, crop])))
-            images = both.unflatten(0, (2, background.shape[0])).unbind()
-        else:
-            images = self.image(self._normalise(background)), self.crop(self._normalise(crop))
-        return self.projection([*images, self.motion(points, lengths)])
+            shown, cut = both.unflatten(0, (2, background.shape[0])).unbind()
+            return shown, cut
+        return self.image(self._normalise(background)), self.crop(self._normalise(crop))
+
+    def join(self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor) -> Tensor:
+        """Return the vectors of vehicles whose images the towers have seen. background, crop: float [B, D]."""
+        return self.projection([background, crop, self.motion(points, lengths)])
 
     def _normalise(self, images: Tensor) -> Tensor:
         """uint8 [B, S, S, 3] → [B, 3, S, S] of the tower's own precision."""
@@ -73,7 +80,11 @@ class TextEncoder(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """ids, mask: int64 [B, L], mask 1 on real tokens.  Returns float32 [B, width], unit."""
-        return self.projection([self.tower(ids, mask)])
+        return self.join(self.tower(ids, mask))
+
+    def join(self, features: Tensor) -> Tensor:
+        """Return the vectors of sentences that the tower has read. features: float [B, D]."""
+        return self.projection([features])
 
 
 class ContrastiveModel(nn.Module):

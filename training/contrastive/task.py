@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,13 @@ from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
 from ..data import identity, sentences
-from .dataset import ContrastiveDataset, Vehicles, read_vehicles
+from .dataset import SEEN_AT_ONCE, ContrastiveDataset, Vehicles, read_vehicles
+from .looks import Look
 from .losses import contrastive_loss
 from .sentences import sentence_embeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
     import tokenizers
@@ -29,12 +31,12 @@ if TYPE_CHECKING:
     from nlvr.engine.frames import FrameStore
     from nlvr.engine.preprocess import Vehicle
     from nlvr.engine.sampling import Shot
+    from nlvr.engine.systems import Progress
+    from nlvr.engine.tokenizer import Tokens
 
     from .config import ContrastiveConfig
     from .dataset import Batch, Embed
     from .model import ContrastiveModel
-
-_BLOCK = 32  # vehicles or sentences encoded at once in validation
 
 
 class ContrastiveTask:
@@ -50,9 +52,11 @@ class ContrastiveTask:
         training: Sequence[Track],
         validation: Sequence[Track] = (),
         embed: Embed = sentence_embeddings,
+        progress: Progress = lambda *_: None,
     ) -> None:
         """validation: the tracks of the scene that is held out.  embed: as in ContrastiveDataset.
 
+        progress: is told how many copies frozen towers have seen.
         Raises InputError for tracks that cannot be trained on or measured.
         """
         self.config, self.model, self.store, self.validation = config, model, store, validation
@@ -64,6 +68,7 @@ class ContrastiveTask:
             store,
             self._tokenizer,
             recipe=config.recipe,
+            augment=config.augment,
             negatives=config.negatives,
             batch=config.schedule.batch,
             seed=config.schedule.seed,
@@ -73,6 +78,12 @@ class ContrastiveTask:
         check_boxes(validation, store)
         self.steps = self.dataset.steps
         self.identity = identity(config, [*training, *validation])
+        self._read: Tensor | None = None
+        self._held_texts: Tensor | None = None
+        self._held: tuple[list[int], list[Vehicles]] | None = None
+        if config.schedule.copies:
+            self.dataset.freeze(config.schedule.copies, self._see, progress)
+            self._read = self._features_of(self.dataset.tokens)
 
     def optimizer(self) -> torch.optim.Optimizer:
         """Return AdamW over what is not frozen."""
@@ -91,7 +102,7 @@ class ContrastiveTask:
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss of one batch; each distinct vehicle and sentence is encoded once."""
         vehicles = self._encode_vehicles(batch.vehicles)[torch.from_numpy(batch.vehicle_rows)]
-        texts = self._encode_texts(batch.ids, batch.mask)[torch.from_numpy(batch.text_rows)]
+        texts = self._encode_wordings(batch.wordings)[torch.from_numpy(batch.text_rows)]
         return contrastive_loss(texts, vehicles, self.config.loss)
 
     def validate(self) -> dict[str, float]:
@@ -114,43 +125,70 @@ class ContrastiveTask:
 
     def _encode_vehicles(self, vehicles: Vehicles) -> Tensor:
         inputs = (vehicles.background, vehicles.crop, vehicles.points, vehicles.lengths)
-        return self.model.encode_vehicles(*(torch.from_numpy(values).to(self.device) for values in inputs))
+        tensors = [torch.from_numpy(values).to(self.device) for values in inputs]
+        return self.model.vehicle.join(*tensors) if vehicles.are_seen else self.model.encode_vehicles(*tensors)
 
-    def _encode_texts(self, ids: np.ndarray, mask: np.ndarray) -> Tensor:
+    def _encode_wordings(self, rows: np.ndarray) -> Tensor:
+        if self._read is not None:
+            return self.model.text.join(self._read[torch.from_numpy(rows)].to(self.device))
+        ids, mask = self.dataset.tokens.ids[rows], self.dataset.tokens.mask[rows]
         return self.model.encode_texts(torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device))
 
+    @torch.no_grad()
+    def _see(self, background: np.ndarray, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the image towers make of images, float [B, D] each."""
+        images = (torch.from_numpy(values).to(self.device) for values in (background, crop))
+        shown, cut = self.model.vehicle.look(*images)
+        return shown.cpu().numpy(), cut.cpu().numpy()
+
+    @torch.no_grad()
+    def _features_of(self, tokens: Tokens) -> Tensor:
+        """Return what the text tower makes of sentences, float [N, D]."""
+        blocks = zip(*(torch.from_numpy(of).split(SEEN_AT_ONCE) for of in (tokens.ids, tokens.mask)), strict=True)
+        features = [self.model.text.tower(ids.to(self.device), mask.to(self.device)).cpu() for ids, mask in blocks]
+        return torch.cat(features)
+
     def _text_vectors(self, tracks: Sequence[Track]) -> np.ndarray:
-        tokens = self._tokenizer(sentences(tracks))
-        blocks = [
-            self._encode_texts(tokens.ids[first : first + _BLOCK], tokens.mask[first : first + _BLOCK]).cpu().numpy()
-            for first in range(0, len(tokens.ids), _BLOCK)
-        ]
+        features = self._held_texts
+        if features is None:
+            features = self._features_of(self._tokenizer(sentences(tracks)))
+        if self.config.schedule.copies:
+            self._held_texts = features
+        vectors = self.model.text.join(features.to(self.device)).cpu().numpy()
         owners = np.repeat(np.arange(len(tracks)), [len(track.nl) for track in tracks])
-        return _means(zip(owners, np.concatenate(blocks), strict=True), len(tracks))
+        return _means(zip(owners, vectors, strict=True), len(tracks))
 
     def _vehicle_vectors(self, tracks: Sequence[Track]) -> np.ndarray:
         """Return the mean vector of each track over the frames the recipe shows it by, among those that can be read."""
+        rows, seen = self._held or self._look_at(tracks)
+        if self.config.schedule.copies:
+            self._held = rows, seen  # the towers will see the same in every epoch
+        vectors = [self._encode_vehicles(block).cpu().numpy() for block in seen]
+        return _means(zip(rows, np.concatenate(vectors), strict=True), len(tracks))
+
+    def _look_at(self, tracks: Sequence[Track]) -> tuple[list[int], list[Vehicles]]:
+        """Return the row of the track that each shot shows, and the shots as features, in blocks."""
         plan = ShotPlan(tracks, self.store, self.config.recipe.frames)
-        vectors: dict[Shot, np.ndarray] = {}
-        while todo := [shot for shot in plan.shots if shot not in vectors]:
+        seen: dict[Shot, Vehicle] = {}
+        while todo := [shot for shot in plan.shots if shot not in seen]:
             unreadable = set()
-            for block in _blocks(read_vehicles(tracks, todo, self.store, self.config.recipe)):
-                unreadable |= {tracks[shot.row].frames[shot.position] for shot, vehicle in block if vehicle is None}
-                vectors |= self._block_vectors([(shot, vehicle) for shot, vehicle in block if vehicle is not None])
+            shown = read_vehicles(tracks, [Look(shot) for shot in todo], self.store, self.config.recipe)
+            while block := list(islice(shown, SEEN_AT_ONCE)):
+                unreadable |= {tracks[look.shot.row].frames[look.shot.position] for look, one in block if one is None}
+                read = [(look.shot, one) for look, one in block if one is not None]
+                seen |= zip((shot for shot, _ in read), self._features_in([one for _, one in read]), strict=True)
             if unreadable:
                 plan.drop(unreadable)
-        return _means(((shot.row, vectors[shot]) for shot in plan.shots), len(tracks))
+        blocks = [plan.shots[first : first + SEEN_AT_ONCE] for first in range(0, len(plan.shots), SEEN_AT_ONCE)]
+        return [shot.row for shot in plan.shots], [Vehicles.stack([seen[shot] for shot in block]) for block in blocks]
 
-    def _block_vectors(self, block: Sequence[tuple[Shot, Vehicle]]) -> dict[Shot, np.ndarray]:
-        if not block:
-            return {}
-        shots, vehicles = zip(*block, strict=True)
-        return dict(zip(shots, self._encode_vehicles(Vehicles.stack(vehicles)).cpu().numpy(), strict=True))
-
-
-def _blocks(items: Iterator[tuple[Shot, Vehicle | None]]) -> Iterator[list[tuple[Shot, Vehicle | None]]]:
-    while block := list(islice(items, _BLOCK)):
-        yield block
+    def _features_in(self, vehicles: Sequence[Vehicle]) -> list[Vehicle]:
+        """Return vehicles with features in place of their images."""
+        if not vehicles:
+            return []
+        images = Vehicles.stack(vehicles)
+        seen = zip(vehicles, *self._see(images.background, images.crop), strict=True)
+        return [replace(one, background=background, crop=crop) for one, background, crop in seen]
 
 
 def _means(vectors: Iterable[tuple[int, np.ndarray]], count: int) -> np.ndarray:

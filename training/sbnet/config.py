@@ -87,10 +87,16 @@ class AugmentConfig:
 
     crop: side of the random crop that keeps the box, as a share of the frame's; 1 for none.
     flip: probability of mirroring a frame, which swaps left and right in its sentence.
+    zoom: probability of a smaller crop, down to the box itself.
+    photo: strength of the changes of light, colours and sharpness (`nlvr.training.augment.Photo`).
+    mix: probability of blending another frame into what lies outside the boxes.
     """
 
     crop: float = 0.8
     flip: float = 0.5
+    zoom: float = 0.0
+    photo: float = 0.0
+    mix: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,10 @@ class ScheduleConfig:
     beta1: Adam's momentum.  decay: the rate is multiplied by it after each of `decay_epochs`.
     seed: of the weights that are not pretrained and of every draw in training.
     frozen: backbones that stay as they are ("image", "language"); they also stay in evaluation mode.
+    copies: where both are frozen, how many augmented views of each track they are shown before training, which then
+        runs on what they made of them; 0 runs them in every step, over every frame of every track once an epoch.
+    validation_tracks, validation_frames: how many tracks of the scene held out are ranked after each epoch, and by how
+        many frames each; 0 for all of them, and for the recipe's.
     validation_scene: the scene held out whole, so that no video is on both sides.
     """
 
@@ -148,7 +158,10 @@ class ScheduleConfig:
     mixed_precision: bool = True
     seed: int = 0
     frozen: tuple[Literal["image", "language"], ...] = ()
+    copies: int = 0
     validation_scene: str = "S01"
+    validation_tracks: int = 0
+    validation_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +215,8 @@ def _faults(config: SBNetConfig) -> Iterator[Fault]:
     model, length = config.model, config.text.length
     if model.weights and model.image != "resnet50" and model.language != "electra":
         yield "model.weights", f"{model.image} and {model.language} take no local weights", "leave it empty"
+    if config.schedule.copies and set(config.schedule.frozen) != {"image", "language"}:
+        yield "schedule.copies", "only frozen backbones see views beforehand", 'freeze "image" and "language", or set 0'
     if length > _LONGEST[model.language]:
         yield "text.length", f"{model.language} reads at most {_LONGEST[model.language]} tokens", "lower it"
 
@@ -214,6 +229,9 @@ _RANGES: dict[str, Range] = {
     "recipe.std": (lambda value: 0 < value <= 1, "above 0, at most 1"),
     "augment.crop": (lambda value: 0 < value <= 1, "above 0, at most 1"),
     "augment.flip": SHARE,
+    "augment.zoom": SHARE,
+    "augment.photo": NOT_NEGATIVE,
+    "augment.mix": SHARE,
     "text.length": (lambda value: value >= 3, "at least 3"),
     "loss.segmentation": POSITIVE,
     "loss.classification": NOT_NEGATIVE,
@@ -230,6 +248,9 @@ _RANGES: dict[str, Range] = {
     "schedule.epochs": POSITIVE,
     "schedule.batch": POSITIVE,
     "schedule.seed": NOT_NEGATIVE,
+    "schedule.copies": NOT_NEGATIVE,
+    "schedule.validation_tracks": NOT_NEGATIVE,
+    "schedule.validation_frames": NOT_NEGATIVE,
     "score.ctm_weight": NOT_NEGATIVE,
 }
 _LONGEST = {"electra": 512, "minilm": 512, "tiny": 4096}

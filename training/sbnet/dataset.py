@@ -7,7 +7,7 @@ seed, the epoch and the step, so a resumed run sees what an uninterrupted one wo
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,29 +18,39 @@ from nlvr.engine.language import COLOURS, TYPES, read_query
 from nlvr.engine.preprocess import Recipe
 from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 
+from ..augment import mirrored_sentence, mixed_background
 from ..data import ahead, nothing_readable, sentences
+from ..features import FeatureFile
 from .losses import UNLABELLED
 from .negatives import NegativeSampler
-from .views import View, mirrored
+from .views import View
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from nlvr.engine.cityflow import Track
     from nlvr.engine.frames import FrameStore
+    from nlvr.engine.systems import Progress
     from nlvr.engine.tokenizer import Tokenizer
 
     from .config import SBNetConfig
 
-_ORDER, _DRAWS = 1, 2  # streams of random numbers: the order of an epoch, the draws of a batch
+    See = Callable[[np.ndarray], np.ndarray]
+
+# Streams of random numbers: the order of an epoch, the draws of a batch, the views that a frozen backbone sees.
+_ORDER, _DRAWS, _VIEWS = 1, 2, 3
+_SEEN_AT_ONCE = 16  # tracks
+_MOST_MIXED = 0.6  # share of another frame in a background
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """N samples over the F distinct frames and the U distinct sentences they share.
 
-    images: uint8 [F, S, S, 3] RGB.  following: uint8 [F, G, G, 3], the next frames; followed: bool [F], where there is
-    one.  ids, mask: int64 [U, L].  frame_rows, text_rows: int64 [N], rows of `images` and `ids`.
+    images: uint8 [F, S, S, 3] RGB, or what a frozen backbone made of them, float32 [F, D, G, G].
+    following: uint8 [F, G, G, 3], the next frames; followed: bool [F], where there is one.
+    wordings: int64 [U], the sentences, as rows of the dataset's `tokens`.
+    frame_rows, text_rows: int64 [N], rows of `images` and `wordings`.
     boxes: bool [N, G, G], b.  positive: bool [N], false where the sentence describes no vehicle of the frame.
     image_labels, text_labels: int64 [N, 2], colour and type of the vehicle and of the one that the sentence is of:
     places in `language.COLOURS` and `language.TYPES`, or UNLABELLED.
@@ -49,8 +59,7 @@ class Batch:
     images: np.ndarray
     following: np.ndarray
     followed: np.ndarray
-    ids: np.ndarray
-    mask: np.ndarray
+    wordings: np.ndarray
     frame_rows: np.ndarray
     text_rows: np.ndarray
     boxes: np.ndarray
@@ -58,9 +67,17 @@ class Batch:
     image_labels: np.ndarray
     text_labels: np.ndarray
 
+    @property
+    def are_seen(self) -> bool:
+        """Whether the images are features."""
+        return self.images.dtype == np.float32
+
 
 class SBNetDataset:
-    """The samples of a set of tracks: every frame of every track once an epoch, with one of the track's sentences."""
+    """The samples of a set of tracks: every frame of every track once an epoch, with one of the track's sentences.
+
+    Once it is frozen, every box of every view that the frozen backbone has seen takes their place.
+    """
 
     def __init__(self, config: SBNetConfig, tracks: Sequence[Track], store: FrameStore, tokenizer: Tokenizer) -> None:
         """Raise InputError for a track without sentences or with a box outside its image, FrameError without frames."""
@@ -73,18 +90,54 @@ class SBNetDataset:
         self._negatives = NegativeSampler(*self._labels.T, probability=config.negatives.probability)
         check_boxes(tracks, store)
         self._shots = ShotPlan(tracks, store, "all").shots
-        self.steps = -(-len(self._shots) // config.schedule.batch)
         self._frames, self._frame_of = np.unique([self._frame(shot) for shot in self._shots], return_inverse=True)
-        self._present: dict[str, list[int]] = defaultdict(list)
-        for row, track in enumerate(tracks):
-            for frame in track.frames:
-                self._present[frame].append(row)
+        self._views: list[_Shown] = []
+        self._features: FeatureFile | None = None
+        self._shots_in: dict[str, list[Shot]] = defaultdict(list)
+        for shot in self._shots:
+            self._shots_in[self._frame(shot)].append(shot)
         # Sentences repeat across tracks; each is tokenised once, and encoded once in a batch.
-        distinct, wording = np.unique([texts, [mirrored(text) for text in texts]], return_inverse=True)
+        distinct, wording = np.unique([texts, [mirrored_sentence(text) for text in texts]], return_inverse=True)
         self._wording = wording.reshape(2, -1)
-        self._tokens = tokenizer(distinct.tolist())
-        for row in np.flatnonzero(self._tokens.cut):
+        self.tokens = tokenizer(distinct.tolist())
+        for row in np.flatnonzero(self.tokens.cut):
             store.notices.add("text cut", repr(str(distinct[row])))
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return -(-len(self._frame_of) // self.config.schedule.batch)
+
+    def freeze(self, copies: int, see: See, progress: Progress) -> None:
+        """Have a backbone that does not change see so many augmented views of each track; batches then hold those.
+
+        A view shows a frame of the track at random, and every vehicle of it, or the track's own alone and larger.
+        see: images uint8 [B, S, S, 3] to features, float [B, D, G, G].  progress: is told of each view of a track.
+        Raises FrameError naming a track of which no frame can be read, OutputError when there is no room for features.
+        """
+        generator = np.random.default_rng((_VIEWS, self.config.schedule.seed))
+        shots_of = defaultdict(list)
+        for shot in self._shots:
+            shots_of[shot.row].append(shot)
+        features = None
+        for done in range(copies):
+            drawn = [own[generator.integers(len(own))] for own in shots_of.values()]
+            for first in range(0, len(drawn), _SEEN_AT_ONCE):
+                block = drawn[first : first + _SEEN_AT_ONCE]
+                zoomed = generator.random(len(block)) < self.config.augment.zoom
+                alone = [shot for shot, small in zip(block, zoomed, strict=True) if small]
+                beside = {self._frame(shot) for shot, small in zip(block, zoomed, strict=True) if not small}
+                together = [shot for frame in sorted(beside, key=frame_order) for shot in self._shots_in[frame]]
+                shown = self._read(alone, generator, zoomed=True) + self._read(together, generator)
+                for one, values in zip(shown, see(np.stack([one.image for one in shown])), strict=True):
+                    if features is None:
+                        features = FeatureFile(2 * copies * len(self.tracks), values.shape)
+                    features[len(self._views)] = values
+                    self._views.append(replace(one, image=None))
+                progress("views", done * len(drawn) + first + len(block), copies * len(drawn))
+        self._features = features
+        self._frame_of = np.repeat(np.arange(len(self._views)), [len(one.shots) for one in self._views])
+        self._frames = np.arange(len(self._views))
 
     def batches(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on, prepared ahead of their use.
@@ -101,21 +154,30 @@ class SBNetDataset:
         if len(order) == 1:
             order = order.repeat(2)  # batch normalisation takes its statistics over the samples
         generator = np.random.default_rng((_DRAWS, seed, epoch, step))
-        shown = self._read([self._shots[place] for place in order], generator)
+        if self._features is None:
+            shown = self._read([self._shots[place] for place in order], generator)
+            images = np.stack([one.image for one in shown])
+        else:
+            views = np.unique(self._frame_of[order])
+            shown, images = [self._views[view] for view in views], self._features[views]
+        return self._batch(shown, images, generator)
+
+    def _batch(self, shown: Sequence[_Shown], images: np.ndarray, generator: np.random.Generator) -> Batch:
+        """Give what is shown its sentences and labels."""
         shots = [shot for one in shown for shot in one.shots]
         frame_rows = np.repeat(np.arange(len(shown)), [len(one.shots) for one in shown])
         own = np.array([shot.row for shot in shots])
-        told = np.array([self._negatives.draw(shot.row, self._present[self._frame(shot)], generator) for shot in shots])
+        present = [[other.row for other in self._shots_in[self._frame(shot)]] for shot in shots]
+        told = np.array([self._negatives.draw(*pair, generator) for pair in zip(own, present, strict=True)])
         texts = generator.integers(self._first_text[told], self._first_text[told + 1])
         sides = np.array([int(one.mirrored) for one in shown])[frame_rows]
         distinct, text_rows = np.unique(self._wording[sides, texts], return_inverse=True)
         nothing = np.zeros((self.config.cells, self.config.cells, 3), np.uint8)
         return Batch(
-            images=np.stack([one.image for one in shown]),
+            images=images,
             following=np.stack([nothing if one.following is None else one.following for one in shown]),
             followed=np.array([one.following is not None for one in shown]),
-            ids=self._tokens.ids[distinct],
-            mask=self._tokens.mask[distinct],
+            wordings=distinct,
             frame_rows=frame_rows,
             text_rows=text_rows,
             boxes=np.concatenate([one.boxes for one in shown]),
@@ -127,15 +189,29 @@ class SBNetDataset:
     def _frame(self, shot: Shot) -> str:
         return self.tracks[shot.row].frames[shot.position]
 
-    def _read(self, shots: Sequence[Shot], generator: np.random.Generator) -> list[_Shown]:
+    def _read(self, shots: Sequence[Shot], generator: np.random.Generator, *, zoomed: bool = False) -> list[_Shown]:
         """Show each shot's frame; where it cannot be read, its track is shown by another of its frames at random."""
         shown: list[_Shown] = []
         waiting: list[tuple[Shot, list[int] | None]] = [(shot, None) for shot in shots]
         while waiting:
-            shown += self._show([shot for shot, _ in waiting], generator)
+            shown += self._show([shot for shot, _ in waiting], generator, zoomed=zoomed)
             readable = {shot for one in shown for shot in one.shots}
             waiting = [self._another(*pair, generator) for pair in waiting if pair[0] not in readable]
-        return shown
+        return self._mix(shown, generator)
+
+    def _mix(self, shown: list[_Shown], generator: np.random.Generator) -> list[_Shown]:
+        """Blend frames into the backgrounds of some others."""
+        if not self.config.augment.mix or len(shown) < 2:
+            return shown
+        others = (np.arange(len(shown)) + generator.integers(1, len(shown), size=len(shown))) % len(shown)
+        shares = _MOST_MIXED * generator.random(len(shown))
+        chosen = generator.random(len(shown)) < self.config.augment.mix
+        return [
+            replace(one, image=mixed_background(one.image, shown[other].image, one.boxes.any(axis=0), share))
+            if mixes
+            else one
+            for one, other, share, mixes in zip(shown, others, shares, chosen, strict=True)
+        ]
 
     def _another(
         self, shot: Shot, untried: list[int] | None, generator: np.random.Generator
@@ -147,7 +223,7 @@ class SBNetDataset:
             raise nothing_readable(track)
         return Shot(shot.row, untried[0]), untried[1:]
 
-    def _show(self, shots: Sequence[Shot], generator: np.random.Generator) -> list[_Shown]:
+    def _show(self, shots: Sequence[Shot], generator: np.random.Generator, *, zoomed: bool) -> list[_Shown]:
         """Show those frames of the shots that can be read, in order of frames, each decoded once."""
         shots_of: dict[str, list[Shot]] = defaultdict(list)
         for shot in shots:
@@ -155,7 +231,7 @@ class SBNetDataset:
         views = {}
         for frame in sorted(shots_of, key=frame_order):
             boxes = np.stack([self.tracks[shot.row].boxes[shot.position] for shot in shots_of[frame]])
-            views[frame] = View.draw(boxes, self.config.augment, generator)
+            views[frame] = View.draw(boxes, self.config.augment, self._recipe.size, generator, zoomed=zoomed)
         after = self._after(views) if self.config.modules.future else {}
         before = {following: frame for frame, following in after.items()}
 
@@ -167,7 +243,7 @@ class SBNetDataset:
                 None
                 if image is None or view is None
                 else view.masks(image.shape[1], image.shape[0], self.config.cells),
-                None if image is None or earlier is None else earlier.shown(image, self._small),
+                None if image is None or earlier is None else earlier.coloured.shown(image, self._small),
             )
 
         seen = dict(self.store.map(sorted({*views, *before}, key=frame_order), look))
@@ -188,12 +264,13 @@ class SBNetDataset:
 class _Shown:
     """A frame as a batch shows it, and the shots it is shown for.
 
-    image: uint8 [S, S, 3].  boxes: bool [shots, G, G].  following: uint8 [G, G, 3], None without a next frame.
+    image: uint8 [S, S, 3], None where a backbone has seen it.  boxes: bool [shots, G, G].
+    following: uint8 [G, G, 3], None without a next frame.
     """
 
     shots: Sequence[Shot]
     mirrored: bool
-    image: np.ndarray
+    image: np.ndarray | None
     boxes: np.ndarray
     following: np.ndarray | None
 

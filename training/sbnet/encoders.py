@@ -34,8 +34,15 @@ class ImageModule(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images: uint8 [F, S, S, 3] RGB.  Returns FI, float [F, c, h, w]."""
-        features = self.backbone(self.normalise(images))
-        return self.projection(features.float() if self.is_half else features)
+        return self.project(self.see(images))
+
+    def see(self, images: Tensor) -> Tensor:
+        """Return what the backbone makes of images, float [F, D, h, w]."""
+        return self.backbone(self.normalise(images))
+
+    def project(self, seen: Tensor) -> Tensor:
+        """Return FI of what the backbone made of images."""
+        return self.projection(seen.float() if self.is_half else seen)
 
     def half(self) -> Self:
         """Convert the backbone to float16 and leave the projection in float32."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nlvr.engine.errors import ScoreError
 from nlvr.engine.frames import frame_order
@@ -29,8 +30,6 @@ from .views import View
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor
-
     from nlvr.engine.cityflow import Query, Track
     from nlvr.engine.frames import FrameStore
     from nlvr.engine.sampling import Shot
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
     from .model import SBNet
 
 _BLOCK = 32  # sentences that look at a frame at once
+
+Memory = dict[str, tuple[Tensor, Tensor]]
+"""By frame, what an image backbone that does not change made of it and the boxes of its tracks, of equal calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +79,19 @@ def score_matrix(
     tokenizer: Tokenizer,
     *,
     rule: str | None = None,
+    memory: Memory | None = None,
 ) -> np.ndarray:
     """Return Prob (eq. 22) of each query and track: float64 [Q, T].
 
     model: in evaluation mode.  rule: which frames show a track, by default the recipe's.
+    memory: what a frozen image backbone made of frames, to be read and added to.
     Raises FrameError for tracks of which no frame can be read; ScoreError for a track whose score is not a number.
     """
     sentences = _encode(model, queries, tokenizer)
     plan = ShotPlan(tracks, store, rule or model.config.recipe.frames)
     seen: dict[Shot, _Sight] = {}
     while todo := [shot for shot in plan.shots if shot not in seen]:
-        shown = _look(model, sentences, tracks, todo, store)
+        shown = _look(model, sentences, tracks, todo, store, memory=memory)
         seen |= shown
         unreadable = {tracks[shot.row].frames[shot.position] for shot in todo if shot not in shown}
         if unreadable:
@@ -131,6 +135,8 @@ def _look(
     tracks: Sequence[Track],
     shots: Sequence[Shot],
     store: FrameStore,
+    *,
+    memory: Memory | None,
 ) -> dict[Shot, _Sight]:
     """Return what each shot shows, of those whose frames can be read."""
     shots_of: dict[str, list[Shot]] = defaultdict(list)
@@ -145,17 +151,23 @@ def _look(
         view = View.whole(np.stack([tracks[shot.row].boxes[shot.position] for shot in shots_of[frame]]))
         return view.shown(image, recipe), view.masks(image.shape[1], image.shape[0], config.cells)
 
+    known = {} if memory is None else memory
     seen: dict[Shot, _Sight] = {}
-    for frame, prepared in store.map(sorted(shots_of, key=frame_order), prepare):
+    for frame in sorted(shots_of.keys() & known.keys(), key=frame_order):
+        seen |= zip(shots_of[frame], _sights(model, sentences, *known[frame]), strict=True)
+    for frame, prepared in store.map(sorted(shots_of.keys() - known.keys(), key=frame_order), prepare):
         if prepared is not None:
             image, boxes = (torch.tensor(values, device=device) for values in prepared)
-            seen |= zip(shots_of[frame], _sights(model, sentences, image, boxes), strict=True)
+            features = model.image.see(image[None])
+            if memory is not None:
+                memory[frame] = features, boxes
+            seen |= zip(shots_of[frame], _sights(model, sentences, features, boxes), strict=True)
     return seen
 
 
-def _sights(model: SBNet, sentences: _Sentences, image: Tensor, boxes: Tensor) -> list[_Sight]:
-    """Return what one frame shows in each box. image: uint8 [S, S, 3].  boxes: bool [K, h, w]."""
-    features = model.image(image[None])
+def _sights(model: SBNet, sentences: _Sentences, seen: Tensor, boxes: Tensor) -> list[_Sight]:
+    """Return what one frame shows in each box. seen: by the backbone, float [1, D, h, w].  boxes: bool [K, h, w]."""
+    features = model.image.project(seen)
     masks = torch.cat(
         [
             model.multimodal(features.expand(len(tokens), -1, -1, -1), tokens, mask).sigmoid()

@@ -97,6 +97,12 @@ class SBNet(nn.Module):
         frame_rows, text_rows: int64 [N], each sample's row of `images` and of `ids`.
         """
         frames, sentences = self.image(images), self.language(ids, mask)
+        return self.compare(frames, sentences, mask, boxes, frame_rows=frame_rows, text_rows=text_rows)
+
+    def compare(
+        self, frames: Tensor, sentences: Tensor, mask: Tensor, boxes: Tensor, *, frame_rows: Tensor, text_rows: Tensor
+    ) -> Output:
+        """Look at N samples over encoded frames, FI float [F, c, h, w], and sentences, FN float [U, l, e]."""
         features, tokens, real = frames[frame_rows], sentences[text_rows], mask[text_rows]
         return Output(
             mask=self.multimodal(features, tokens, real),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nlvr.engine.cityflow import Query
+from nlvr.engine.geometry import spread
 from nlvr.engine.metrics import expected_metrics
 from nlvr.engine.sampling import check_boxes
 from nlvr.engine.tokenizer import Tokenizer
@@ -14,7 +15,7 @@ from nlvr.engine.tokenizer import Tokenizer
 from ..checkpoint import save_checkpoint
 from ..data import identity, sentences
 from .dataset import SBNetDataset
-from .evaluation import score_matrix
+from .evaluation import Memory, score_matrix
 from .losses import classification_loss, future_loss, segmentation_loss, substitution_loss, total_loss
 
 if TYPE_CHECKING:
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
 
     from nlvr.engine.cityflow import Track
     from nlvr.engine.frames import FrameStore
+    from nlvr.engine.systems import Progress
+    from nlvr.engine.tokenizer import Tokens
 
     from .config import SBNetConfig
     from .dataset import Batch
     from .model import Output, SBNet
+
+
+_BLOCK = 64  # sentences read at once
 
 
 class SBNetTask:
@@ -45,20 +51,29 @@ class SBNetTask:
         *,
         training: Sequence[Track],
         validation: Sequence[Track] = (),
+        progress: Progress = lambda *_: None,
     ) -> None:
         """validation: the tracks of the scene that is held out.
 
+        progress: is told how many views a frozen backbone has seen.
         Raises InputError for tracks that cannot be trained on or measured.
         """
-        self.config, self.model, self.store, self.validation = config, model, store, validation
+        self.config, self.model, self.store = config, model, store
+        most = config.schedule.validation_tracks
+        self.validation = [validation[row] for row in spread(len(validation), most)] if most else validation
         self.device = next(model.parameters()).device
         self._tokenizer_text = tokenizer.to_str()
         self._tokenizer = Tokenizer(tokenizer, length=config.text.length)
         self.dataset = SBNetDataset(config, training, store, self._tokenizer)
         sentences(validation)
         check_boxes(validation, store)
-        self.steps = self.dataset.steps
         self.identity = identity(config, [*training, *validation])
+        self._read: Tensor | None = None
+        self._memory: Memory = {}
+        if config.schedule.copies:
+            self.dataset.freeze(config.schedule.copies, self._see, progress)
+            self._read = self._states_of(self.dataset.tokens)
+        self.steps = self.dataset.steps
 
     def optimizer(self) -> torch.optim.Optimizer:
         """Return Adam with an L2 penalty over what is not frozen (P1, section 7.1)."""
@@ -79,9 +94,30 @@ class SBNetTask:
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the total loss of one batch (eq. 23); each distinct frame and sentence is encoded once."""
-        images, ids, mask, boxes = (self._put(values) for values in (batch.images, batch.ids, batch.mask, batch.boxes))
+        boxes, mask = self._put(batch.boxes), self._put(self.dataset.tokens.mask[batch.wordings])
         rows = {"frame_rows": self._put(batch.frame_rows), "text_rows": self._put(batch.text_rows)}
-        return total_loss(self._parts(self.model(images, ids, mask, boxes, **rows), batch), self.config.loss)
+        frames, sentences = self._frames(batch), self._sentences(batch.wordings, mask)
+        out = self.model.compare(frames, sentences, mask, boxes, **rows)
+        return total_loss(self._parts(out, batch), self.config.loss)
+
+    def _frames(self, batch: Batch) -> Tensor:
+        images = self._put(batch.images)
+        return self.model.image.project(images) if batch.are_seen else self.model.image(images)
+
+    def _sentences(self, wordings: np.ndarray, mask: Tensor) -> Tensor:
+        if self._read is not None:
+            return self.model.language.projection(self._read[torch.from_numpy(wordings)].to(self.device).float())
+        return self.model.language(self._put(self.dataset.tokens.ids[wordings]), mask)
+
+    @torch.no_grad()
+    def _see(self, images: np.ndarray) -> np.ndarray:
+        return self.model.image.see(self._put(images)).float().cpu().numpy()
+
+    @torch.no_grad()
+    def _states_of(self, tokens: Tokens) -> Tensor:
+        """Return the language backbone's hidden states of sentences: float16 [U, l, D]."""
+        blocks = zip(*(self._put(of).split(_BLOCK) for of in (tokens.ids, tokens.mask)), strict=True)
+        return torch.cat([self.model.language.backbone(*block).half().cpu() for block in blocks])
 
     def _parts(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Return the losses of the modules that are switched on, in float32 whatever comes before them."""
@@ -113,7 +149,16 @@ class SBNetTask:
         if not self.validation:
             return {}
         queries = [Query(track.id, track.nl, track.nl_other_views) for track in self.validation]
-        scores = score_matrix(self.model, queries, self.validation, self.store, self._tokenizer)
+        frames = self.config.schedule.validation_frames
+        scores = score_matrix(
+            self.model,
+            queries,
+            self.validation,
+            self.store,
+            self._tokenizer,
+            rule=str(frames) if frames else None,
+            memory=self._memory if self.config.schedule.copies else None,
+        )
         own = scores.diagonal()[:, None]
         metrics = expected_metrics((scores > own).sum(axis=1), (scores == own).sum(axis=1))
         return {"mrr": metrics.mrr, "recall_5": metrics.recall_5, "recall_10": metrics.recall_10}

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nlvr.engine import geometry, preprocess
 
+from ..augment import Photo
+
 if TYPE_CHECKING:
     from nlvr.engine.preprocess import Recipe
 
     from .config import AugmentConfig
-
-_SIDES = {"left": "right", "right": "left"}
-_SIDE = re.compile(rf"\b({'|'.join(_SIDES)})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class View:
     boxes: float64 [N, 4], x, y, w, h in pixels, N ≥ 1; the window holds all of them.
     crop: the window's sides as a share of the image's; they are longer where the boxes need it.
     across, down: where the window lies between its bounds, in [0, 1).
-    mirrored: left and right are swapped.
+    mirrored: left and right are swapped.  photo: the change of its light, colours and sharpness.
     """
 
     boxes: np.ndarray
@@ -34,17 +32,27 @@ class View:
     across: float
     down: float
     mirrored: bool
+    photo: Photo | None = None
 
     @classmethod
-    def draw(cls, boxes: np.ndarray, augment: AugmentConfig, generator: np.random.Generator) -> View:
-        """Return the view that three random numbers give."""
-        across, down, side = generator.random(3).tolist()
-        return cls(boxes, augment.crop, across, down, side < augment.flip)
+    def draw(
+        cls, boxes: np.ndarray, augment: AugmentConfig, size: int, generator: np.random.Generator, *, zoomed: bool
+    ) -> View:
+        """Return a view at random.  size: its side in pixels.  zoomed: its window is smaller than `augment.crop`."""
+        across, down, side, share = generator.random(4).tolist()
+        crop = augment.crop * share**2 if zoomed else augment.crop  # a vehicle's box is a small part of its frame
+        photo = Photo.draw(augment.photo, size, generator) if augment.photo else None
+        return cls(boxes, crop, across, down, side < augment.flip, photo)
 
     @classmethod
     def whole(cls, boxes: np.ndarray) -> View:
         """Return the view that shows all of a frame, as scoring does."""
         return cls(boxes, crop=1.0, across=0.0, down=0.0, mirrored=False)
+
+    @property
+    def coloured(self) -> View:
+        """The view as its light and colours alone change it."""
+        return replace(self, photo=self.photo.colours if self.photo else None)
 
     def window(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Return the part of an image that is shown: x0, y0, x1, y1 in pixels, half-open."""
@@ -62,7 +70,8 @@ class View:
         """Return what is seen of an image. image: uint8 [H, W, 3]. Returns uint8 [size, size, 3]."""
         x0, y0, x1, y1 = self.window(image.shape[1], image.shape[0])
         resized = preprocess.resize(image[y0:y1, x0:x1], recipe)
-        return resized[:, ::-1] if self.mirrored else resized
+        resized = resized[:, ::-1] if self.mirrored else resized
+        return self.photo.apply(resized) if self.photo else resized
 
     def masks(self, width: int, height: int, cells: int) -> np.ndarray:
         """Return b, the cells of each box in what is seen of an image of width × height: bool [N, cells, cells]."""
@@ -72,15 +81,3 @@ class View:
         place = np.arange(cells)
         masks = ((top <= place) & (place < bottom))[:, :, None] & ((left <= place) & (place < right))[:, None, :]
         return masks[:, :, ::-1] if self.mirrored else masks
-
-
-def mirrored(sentence: str) -> str:
-    """Return the sentence with the words left and right swapped, as a mirrored frame needs."""
-    return _SIDE.sub(lambda match: _other_side(match.group()), sentence)
-
-
-def _other_side(word: str) -> str:
-    other = _SIDES[word.lower()]
-    if word.isupper():
-        return other.upper()
-    return other.capitalize() if word[0].isupper() else other

@@ -15,21 +15,23 @@ from nlvr.engine.frames import FrameStore
 from nlvr.engine.preprocess import Recipe
 from nlvr.engine.sampling import Shot
 from nlvr.engine.tokenizer import Tokenizer
-from nlvr.training.contrastive.config import NegativesConfig, load_config
+from nlvr.training.contrastive.config import AugmentConfig, NegativesConfig, load_config
 from nlvr.training.contrastive.dataset import ContrastiveDataset, read_vehicles
+from nlvr.training.contrastive.looks import Look
 from nlvr.training.contrastive.tokenizers import build_tokenizer
 from nlvr.training.scenes import camera
 
 RECIPE = Recipe(size=32, max_points=8)
 
 
-def dataset(root, *, tracks=None, store=None, negatives=None, seed=0, batch=5, embed=None):
+def dataset(root, *, tracks=None, store=None, augment=None, negatives=None, seed=0, batch=5, embed=None):
     config = load_config("tiny")
     return ContrastiveDataset(
         load_tracks(root / "train-tracks.json") if tracks is None else tracks,
         store or FrameStore(root, decode_threads=2),
         Tokenizer(build_tokenizer(config), length=config.text.length),
         recipe=RECIPE,
+        augment=augment or AugmentConfig(),
         negatives=negatives or NegativesConfig(count=3),
         batch=batch,
         seed=seed,
@@ -40,7 +42,7 @@ def dataset(root, *, tracks=None, store=None, negatives=None, seed=0, batch=5, e
 def arrays(batch):
     vehicles = batch.vehicles
     images = (vehicles.background, vehicles.crop, vehicles.points, vehicles.lengths)
-    return (*images, batch.ids, batch.mask, batch.vehicle_rows, batch.text_rows)
+    return (*images, batch.wordings, batch.vehicle_rows, batch.text_rows)
 
 
 def same(one, other):
@@ -54,18 +56,18 @@ def owners(city):
     config = load_config("tiny")
     tokenizer = Tokenizer(build_tokenizer(config), length=config.text.length)
     texts = {ids.tobytes(): row for row, track in enumerate(tracks) for ids in tokenizer(track.nl).ids}
-    shots = [Shot(row, position) for row, track in enumerate(tracks) for position in range(len(track.frames))]
+    looks = [Look(Shot(row, position)) for row, track in enumerate(tracks) for position in range(len(track.frames))]
     with FrameStore(city) as store:
         shown = {
-            vehicle.background.tobytes(): shot.row for shot, vehicle in read_vehicles(tracks, shots, store, RECIPE)
+            vehicle.background.tobytes(): look.shot.row for look, vehicle in read_vehicles(tracks, looks, store, RECIPE)
         }
-    assert len(shown) == len(shots)
+    assert len(shown) == len(looks)
     return texts, shown
 
 
-def decoded(batch, owners):
+def decoded(samples, batch, owners):
     """Return the track rows that a batch's texts and vehicles belong to: two int [M, K]."""
-    texts = np.array([owners[0][ids.tobytes()] for ids in batch.ids])
+    texts = np.array([owners[0][ids.tobytes()] for ids in samples.tokens.ids[batch.wordings]])
     vehicles = np.array([owners[1][image.tobytes()] for image in batch.vehicles.background])
     return texts[batch.text_rows], vehicles[batch.vehicle_rows]
 
@@ -75,7 +77,7 @@ def test_an_epoch_has_every_sentence_as_an_anchor_once(city):
     batches = list(samples.batches(0))
     assert [len(batch.text_rows) for batch in batches] == [5] * 7 + [1]
     assert samples.steps == len(batches)
-    anchors = [batch.ids[row].tobytes() for batch in batches for row in batch.text_rows[:, 0]]
+    anchors = [batch.wordings[row] for batch in batches for row in batch.text_rows[:, 0]]
     assert len(set(anchors)) == len(anchors) == 36
 
 
@@ -95,7 +97,7 @@ def test_samples_hold_the_anchor_and_the_negatives(city, owners, hard_vehicles, 
     cameras = np.array([camera(track) for track in samples.tracks])
     painted = np.array([track.id.split("-")[0] for track in samples.tracks])
     for batch in samples.batches(2):
-        texts, vehicles = decoded(batch, owners)
+        texts, vehicles = decoded(samples, batch, owners)
         assert texts.shape == vehicles.shape == (len(texts), 4)
         assert (texts[:, 0] == vehicles[:, 0]).all()
         assert (texts[:, 1:] != texts[:, :1]).all()
@@ -109,13 +111,14 @@ def test_samples_hold_the_anchor_and_the_negatives(city, owners, hard_vehicles, 
 
 
 def test_each_vehicle_and_text_of_a_batch_is_there_once(city, owners):
-    for batch in dataset(city, batch=12).batches(0):
+    samples = dataset(city, batch=12)
+    for batch in samples.batches(0):
         _, shown = owners
         rows = [shown[image.tobytes()] for image in batch.vehicles.background]
         assert len(set(rows)) == len(rows) <= 12
-        assert len(np.unique(batch.ids, axis=0)) == len(batch.ids)
+        assert len(np.unique(samples.tokens.ids[batch.wordings], axis=0)) == len(batch.wordings)
         assert set(batch.vehicle_rows.flat) == set(range(len(rows)))
-        assert set(batch.text_rows.flat) == set(range(len(batch.ids)))
+        assert set(batch.text_rows.flat) == set(range(len(batch.wordings)))
 
 
 def test_batches_depend_on_seed_epoch_and_step_alone(city):
@@ -140,12 +143,12 @@ def test_training_shows_every_frame_sooner_or_later(city, owners):
 
 def test_the_engine_prepares_the_images(city):
     tracks = load_tracks(city / "train-tracks.json")
-    shots = [Shot(3, 1), Shot(0, 2), Shot(0, 3)]
+    looks = [Look(Shot(3, 1)), Look(Shot(0, 2)), Look(Shot(0, 3))]
     with FrameStore(city) as store:
-        read = dict(read_vehicles(tracks, shots, store, RECIPE))
-        assert read.keys() == set(shots)
-        for shot, vehicle in read.items():
-            track, position = tracks[shot.row], shot.position
+        read = dict(read_vehicles(tracks, looks, store, RECIPE))
+        assert read.keys() == set(looks)
+        for look, vehicle in read.items():
+            track, position = tracks[look.shot.row], look.shot.position
             image = store.read(track.frames[position])
             background = preprocess.background(image, track.boxes, position, RECIPE)
             np.testing.assert_array_equal(vehicle.background, background)
@@ -163,7 +166,7 @@ def test_another_frame_stands_in_for_a_missing_one_and_both_are_counted(own_city
     store = FrameStore(own_city, decode_threads=2)
     samples = dataset(own_city, store=store)
     with FrameStore(own_city) as other:
-        shown = dict(read_vehicles(tracks, [Shot(0, 0)], other, RECIPE))[Shot(0, 0)].background
+        shown = dict(read_vehicles(tracks, [Look(Shot(0, 0))], other, RECIPE))[Look(Shot(0, 0))].background
     batches = itertools.chain(*(samples.batches(epoch) for epoch in range(4)))
     assert shown.tobytes() in {image.tobytes() for batch in batches for image in batch.vehicles.background}
     assert store.notices.counts == {"frame missing": 3, "frame truncated or unreadable": 1}

@@ -14,11 +14,12 @@ from nlvr.engine.cityflow import load_tracks
 from nlvr.engine.errors import InputError
 from nlvr.engine.frames import FrameStore
 from nlvr.engine.metrics import ranking_metrics
-from nlvr.engine.sampling import ShotPlan
+from nlvr.engine.sampling import Shot, ShotPlan
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training import loop
 from nlvr.training.contrastive.config import load_config
 from nlvr.training.contrastive.dataset import Vehicles, read_vehicles
+from nlvr.training.contrastive.looks import Look
 from nlvr.training.contrastive.losses import contrastive_loss
 from nlvr.training.contrastive.model import ContrastiveModel
 from nlvr.training.contrastive.task import ContrastiveTask
@@ -94,8 +95,8 @@ def test_the_loss_is_that_of_encoding_every_candidate(city, settings):
     with torch.inference_mode():
         texts, vehicles = [], []
         for text, row in zip(batch.text_rows.flat, batch.vehicle_rows.flat, strict=True):
-            tokens = (torch.tensor(batch.ids[[text]]), torch.tensor(batch.mask[[text]]))
-            texts.append(task.model.encode_texts(*tokens)[0])
+            tokens, row_of = task.dataset.tokens, batch.wordings[[text]]
+            texts.append(task.model.encode_texts(*map(torch.tensor, (tokens.ids[row_of], tokens.mask[row_of])))[0])
             inputs = (images.background, images.crop, images.points, images.lengths)
             vehicles.append(task.model.encode_vehicles(*(torch.tensor(values[[row]]) for values in inputs))[0])
         shape = (*batch.text_rows.shape, -1)
@@ -114,16 +115,62 @@ def test_the_measure_is_the_mean_cosine_over_sentences_and_frames(city):
             for tokens in (tokenizer(track.nl) for track in tracks)
         ]
         shown = [[] for _ in tracks]
-        for shot, vehicle in read_vehicles(tracks, ShotPlan(tracks, store, "2").shots, store, task.config.recipe):
+        looks = [Look(shot) for shot in ShotPlan(tracks, store, "2").shots]
+        for look, vehicle in read_vehicles(tracks, looks, store, task.config.recipe):
             one = Vehicles.stack([vehicle])
             inputs = (one.background, one.crop, one.points, one.lengths)
-            shown[shot.row].append(task.model.encode_vehicles(*map(torch.tensor, inputs))[0].numpy())
+            shown[look.shot.row].append(task.model.encode_vehicles(*map(torch.tensor, inputs))[0].numpy())
         measured = task.validate()
     assert {len(vectors) for vectors in shown} == {2}
     scores = np.array([[np.mean(text @ np.stack(vectors).T) for vectors in shown] for text in texts])
     metrics = ranking_metrics([1 + (row > row[own]).sum() for own, row in enumerate(scores)])
     assert measured["mrr"] == pytest.approx(metrics.mrr)
     assert measured["recall_5"] == pytest.approx(metrics.recall_5)
+
+
+FROZEN = ('schedule.frozen=["image", "text"]', "schedule.copies=3")
+
+
+def test_what_frozen_towers_saw_stands_for_the_images(city):
+    seen, shown = make(city, *FROZEN), make(city, FROZEN[0])
+    batch, images = seen.dataset.load(0, 0), shown.dataset.load(0, 0)
+    assert batch.vehicles.are_seen
+    assert not images.vehicles.are_seen
+    for one, other in zip((batch.wordings, batch.vehicle_rows), (images.wordings, images.vehicle_rows), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with torch.inference_mode():
+        tracks = seen.dataset.tracks
+        looks = [Look(Shot(row, place)) for row, track in enumerate(tracks) for place in range(len(track.frames))]
+        every = [vehicle for _, vehicle in read_vehicles(tracks, looks, seen.store, seen.config.recipe)]
+        all_images = Vehicles.stack(every)
+        features = seen.model.vehicle.look(*map(torch.tensor, (all_images.background, all_images.crop)))[0].numpy()
+    # Each copy is one of the frames, to the precision it is kept in.
+    nearest = np.abs(batch.vehicles.background[:, None].astype(np.float32) - features).max(axis=2).min(axis=1)
+    assert nearest.max() < 2e-3 * np.abs(features).max()
+    with torch.inference_mode():
+        assert seen.validate() == pytest.approx(shown.validate())
+
+
+def test_a_run_on_features_resumes_as_if_it_had_never_stopped(city, tmp_path, monkeypatch):
+    settings = (*FROZEN, "schedule.epochs=3", "augment.flip=0.5", "augment.photo=1", "augment.path=0.1")
+    whole = make(city, *settings)
+    loop.train(whole, whole.config.schedule, tmp_path / "whole")
+    cut = make(city, *settings)
+    monkeypatch.setattr(cut, "validate", lambda inner=cut.validate: os.kill(os.getpid(), signal.SIGINT) or inner())
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(cut, cut.config.schedule, tmp_path / "cut")
+    resumed = make(city, *settings)
+    loop.train(resumed, resumed.config.schedule, tmp_path / "cut", resume=True)
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+
+
+def test_frozen_towers_see_another_frame_where_one_cannot_be_read(own_city):
+    for track in load_tracks(own_city / "train-tracks.json"):
+        content = (own_city / track.frames[1]).read_bytes()
+        (own_city / track.frames[1]).write_bytes(content[:-60])
+    task = make(own_city, FROZEN[0], "schedule.copies=8", everything=True)
+    assert task.dataset.load(0, 0).vehicles.are_seen
+    assert 6 <= task.store.notices.counts["frame truncated or unreadable"] <= 12
 
 
 def test_validation_shows_another_frame_where_one_cannot_be_read(own_city):

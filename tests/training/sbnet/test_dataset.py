@@ -13,11 +13,12 @@ from nlvr.engine.frames import FrameStore
 from nlvr.engine.language import COLOURS, TYPES
 from nlvr.engine.preprocess import Recipe, resize
 from nlvr.engine.tokenizer import Tokenizer
+from nlvr.training.augment import mirrored_sentence
 from nlvr.training.sbnet.config import load_config
 from nlvr.training.sbnet.dataset import SBNetDataset, labels, next_frame
 from nlvr.training.sbnet.losses import UNLABELLED
 from nlvr.training.sbnet.tokenizers import build_tokenizer
-from nlvr.training.sbnet.views import View, mirrored
+from nlvr.training.sbnet.views import View
 
 SMALL = ("recipe.size=64", "text.length=24", "schedule.batch=10")
 PLAIN = ("augment.crop=1.0", "augment.flip=0.0", "negatives.probability=0.0")
@@ -40,7 +41,7 @@ def words(samples, batch):
     tokens = build_tokenizer(samples.config).id_to_token
     texts = [
         "".join(tokens(number) for number in ids[mask == 1][1:-1]).replace("Ġ", " ")
-        for ids, mask in zip(batch.ids, batch.mask, strict=True)
+        for ids, mask in zip(samples.tokens.ids[batch.wordings], samples.tokens.mask[batch.wordings], strict=True)
     ]
     return [texts[row] for row in batch.text_rows]
 
@@ -109,7 +110,7 @@ def test_a_mirrored_frame_has_mirrored_boxes_and_words(street):
         np.testing.assert_array_equal(other.images, one.images[:, :, ::-1])
         np.testing.assert_array_equal(other.following, one.following[:, :, ::-1])
         np.testing.assert_array_equal(other.boxes, one.boxes[:, :, ::-1])
-        assert words(flipped, other) == [mirrored(text) for text in words(plain, one)]
+        assert words(flipped, other) == [mirrored_sentence(text) for text in words(plain, one)]
 
 
 def test_the_next_frame_is_the_next_in_time_and_absent_beyond_a_gap(own_street):

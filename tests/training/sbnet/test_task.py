@@ -13,7 +13,7 @@ import torch
 from nlvr.engine.cityflow import Query, load_tracks
 from nlvr.engine.errors import ScoreError
 from nlvr.engine.frames import FrameStore
-from nlvr.engine.preprocess import Recipe
+from nlvr.engine.preprocess import Recipe, resize
 from nlvr.engine.sampling import ShotPlan
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training import loop
@@ -118,12 +118,55 @@ def test_a_module_that_is_off_has_no_loss_and_every_one_that_is_on_has_gradients
     still = {name for name, weight in task.model.named_parameters() if weight.grad is None or not weight.grad.any()}
     # Bytes of no sentence, and biases that a batch norm or a softmax takes out again, learn nothing.
     assert all(name.endswith("bias") for name in still), still
+    tokens = task.dataset.tokens
     out = task.model(
-        *(torch.from_numpy(values) for values in (batch.images, batch.ids, batch.mask, batch.boxes)),
+        *map(torch.from_numpy, (batch.images, tokens.ids[batch.wordings], tokens.mask[batch.wordings], batch.boxes)),
         frame_rows=torch.from_numpy(batch.frame_rows),
         text_rows=torch.from_numpy(batch.text_rows),
     )
     assert set(task._parts(out, batch)) == {"segmentation", *MODULES} - set(off)
+
+
+FROZEN = ('schedule.frozen=["image", "language"]', "schedule.copies=2")
+
+
+def test_what_a_frozen_backbone_saw_stands_for_the_images(street):
+    task = make(street, *FROZEN, "augment.zoom=0.5", "augment.mix=0.5", "augment.photo=1")
+    batches = list(task.dataset.batches(0))
+    assert len(batches) == task.steps
+    assert all(batch.are_seen for batch in batches)
+    rows = np.concatenate([task.dataset.load(0, step).image_labels for step in range(task.steps)])
+    assert len(rows) >= 2 * len(task.dataset.tracks)
+    losses = [task.loss(batch) for batch in batches]
+    assert all(loss.isfinite() for loss in losses)
+    sum(losses).backward()
+    assert all(weight.grad is None for weight in task.model.image.backbone.parameters())
+    assert task.model.multimodal.coattention.b.weight.grad.any()
+
+
+def test_features_are_what_the_backbone_makes_of_the_frames(street):
+    task = make(street, *FROZEN, "augment.crop=1.0", "augment.flip=0.0")
+    batch = task.dataset.load(0, 0)
+    images = np.stack([resize(image, Recipe(size=task.config.recipe.size)) for image in frames_of(street)])
+    with torch.inference_mode():
+        features = task.model.image.see(torch.from_numpy(images)).numpy()
+    off = np.abs(batch.images[:, None] - features[None]).max(axis=(2, 3, 4)).min(axis=1)
+    assert off.max() <= np.ptp(features) / 255
+
+
+def frames_of(root):
+    with FrameStore(root) as store:
+        frames = {frame for track in load_tracks(root / "train-tracks.json") for frame in track.frames}
+        return [store.read(frame) for frame in sorted(frames)]
+
+
+def test_fewer_tracks_and_frames_are_enough_to_choose_by(street):
+    task = make(street, *FROZEN, "schedule.validation_tracks=2", "schedule.validation_frames=1")
+    task.model.eval()
+    assert len(task.validation) == 2
+    first = task.validate()
+    assert first["mrr"] >= 0.5
+    assert task.validate() == first  # from what the backbone saw the first time
 
 
 def test_the_mask_of_a_negative_is_empty_and_counts(street):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from nlvr.engine import geometry, preprocess
 from nlvr.engine.preprocess import Recipe
+from nlvr.training.augment import mirrored_sentence
 from nlvr.training.sbnet.config import AugmentConfig
-from nlvr.training.sbnet.views import View, mirrored
+from nlvr.training.sbnet.views import View
 
 WIDTH, HEIGHT, CELLS = 120, 90, 8
 SHARE = st.floats(0, 0.999)
@@ -39,7 +40,10 @@ def test_a_window_lies_in_the_image_holds_the_boxes_and_is_no_larger_than_needed
 def test_windows_reach_all_their_places():
     boxes = np.array([[50.0, 40.0, 10.0, 10.0]])
     generator = np.random.default_rng(0)
-    drawn = {View.draw(boxes, AugmentConfig(crop=0.8), generator).window(WIDTH, HEIGHT) for _ in range(4000)}
+    drawn = {
+        View.draw(boxes, AugmentConfig(crop=0.8), 64, generator, zoomed=False).window(WIDTH, HEIGHT)
+        for _ in range(4000)
+    }
     assert {window[0] for window in drawn} == set(range(25))
     assert {window[1] for window in drawn} == set(range(19))
 
@@ -79,7 +83,7 @@ def test_the_whole_view_is_the_engine_s_resize():
 def test_views_follow_the_settings():
     generator, boxes = np.random.default_rng(0), np.array([[1.0, 2.0, 3.0, 4.0]])
     for flip in (0.0, 0.3, 1.0):
-        drawn = [View.draw(boxes, AugmentConfig(crop=0.5, flip=flip), generator) for _ in range(2000)]
+        drawn = [View.draw(boxes, AugmentConfig(crop=0.5, flip=flip), 64, generator, zoomed=False) for _ in range(2000)]
         assert np.mean([view.mirrored for view in drawn]) == pytest.approx(flip, abs=0.05)
         assert {view.crop for view in drawn} == {0.5}
 
@@ -94,5 +98,5 @@ def test_views_follow_the_settings():
     ],
 )
 def test_mirroring_swaps_words_and_nothing_else(sentence, swapped):
-    assert mirrored(sentence) == swapped
-    assert mirrored(swapped) == sentence
+    assert mirrored_sentence(sentence) == swapped
+    assert mirrored_sentence(swapped) == sentence

@@ -1,0 +1,118 @@
+"""How a track is shown once: in which of its frames, and changed in which ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlvr.engine import geometry, preprocess
+from nlvr.engine.preprocess import Vehicle
+
+from ..augment import Photo, mirrored_boxes
+
+if TYPE_CHECKING:
+    from nlvr.engine.cityflow import Track
+    from nlvr.engine.preprocess import Recipe
+    from nlvr.engine.sampling import Shot
+
+    from .config import AugmentConfig
+
+_LEAST = 2  # boxes that are left of a path
+_FEWEST = 6  # points that a path is sampled to
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A change of a track's box points.
+
+    start, end: shares that are cut off.  count: to how many points the rest is sampled, evenly and between the boxes
+    too, 0 for one a box.  stretch, move: of x and y as shares of the image.
+    """
+
+    start: float = 0.0
+    end: float = 0.0
+    count: int = 0
+    stretch: tuple[float, float] = (1.0, 1.0)
+    move: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def draw(cls, strength: float, most: int, generator: np.random.Generator) -> Path:
+        """Return a change at random, none at strength 0.
+
+        strength: the most that is cut off at one end, and the others' deviation.  most: points.
+        """
+        start, end = (strength * generator.random(2)).tolist()
+        x, y, right, down = (strength * generator.standard_normal(4)).tolist()
+        # Cameras differ in their rates, and recordings in how many of their frames are used.
+        count = round(_FEWEST * (most / _FEWEST) ** generator.random()) if strength and most > _FEWEST else 0
+        return cls(start, end, count, (float(np.exp(x)), float(np.exp(y))), (right, down))
+
+    def points(
+        self, boxes: np.ndarray, width: int, height: int, recipe: Recipe, *, mirrored: bool
+    ) -> tuple[np.ndarray, int]:
+        """Return the changed box points of a track, as `preprocess.points` does. boxes: float64 [T, 4], pixels."""
+        first = min(int(self.start * len(boxes)), max(0, len(boxes) - _LEAST))
+        last = max(len(boxes) - int(self.end * len(boxes)), min(first + _LEAST, len(boxes)))
+        shown = (mirrored_boxes(boxes, width) if mirrored else boxes)[first:last]
+        if self.count:
+            places = np.linspace(0, len(shown) - 1, self.count)
+            shown = np.stack([np.interp(places, np.arange(len(shown)), side) for side in shown.T], axis=1)
+        points, length = preprocess.points(shown, width, height, recipe)
+        points[:length] = (points[:length] - 0.5) * np.float32(self.stretch) + 0.5 + np.float32(self.move)
+        return points, length
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One way of showing a track; by default as scoring does.
+
+    shot: the track and its frame.  mirrored: left and right are swapped.
+    grown: how far the left, top, right and bottom edges of the crop move outward, as shares of its sides.
+    photos: the changes of background and crop.  path: that of the box points.
+    """
+
+    shot: Shot
+    mirrored: bool = False
+    grown: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    photos: tuple[Photo, Photo] | None = None
+    path: Path = field(default_factory=Path)
+
+    @classmethod
+    def draw(cls, shot: Shot, augment: AugmentConfig, recipe: Recipe, generator: np.random.Generator) -> Look:
+        """Return a look at random."""
+        size, points = recipe.size, recipe.max_points
+        left, top, right, bottom = generator.uniform(-augment.box / 2, augment.box, 4).tolist()
+        photos = Photo.draw(augment.photo, size, generator), Photo.draw(augment.photo, size, generator)
+        return cls(
+            shot,
+            mirrored=bool(generator.random() < augment.flip),
+            grown=(left, top, right, bottom),
+            photos=photos if augment.photo else None,
+            path=Path.draw(augment.path, points, generator),
+        )
+
+    def at(self, image: np.ndarray, track: Track, recipe: Recipe) -> Vehicle:
+        """Return what is seen of a track. image: uint8 [H, W, 3], the look's frame.
+
+        Raises InputError when the track's box there is wholly outside the image.
+        """
+        if self == Look(self.shot):
+            return preprocess.vehicle(image, track, self.shot.position, recipe)
+        height, width = image.shape[:2]
+        points, length = self.path.points(track.boxes, width, height, recipe, mirrored=self.mirrored)
+        if self.mirrored:
+            image = np.ascontiguousarray(image[:, ::-1])
+            track = replace(track, boxes=mirrored_boxes(track.boxes, width))
+        background = preprocess.background(image, track.boxes, self.shot.position, recipe)
+        crop = preprocess.crop(image, self._grown(track.boxes[self.shot.position], width, height), recipe)
+        if self.photos:
+            background, crop = self.photos[0].apply(background), self.photos[1].apply(crop)
+        return Vehicle(background, crop, points, length)
+
+    def _grown(self, box: np.ndarray, width: int, height: int) -> np.ndarray:
+        """Return a box inside the image with its edges moved, float64 [4]."""
+        x, y, w, h = geometry.clip_boxes(box[None], width, height)[0]
+        left, top, right, bottom = self.grown
+        return np.array([x - left * w, y - top * h, w * (1 + left + right), h * (1 + top + bottom)])
