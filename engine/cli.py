@@ -45,7 +45,14 @@ def rank(
     frames: Annotated[
         Path, typer.Option(help="Folder the frame references start from: images, or one video a camera.")
     ],
-    model: Annotated[Path, typer.Option(help="Bundle, such as checkpoints/NAME.")],
+    model: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="<path>",
+            help="Bundle, such as checkpoints/NAME. Given more than once, the systems' scores are standardised per "
+            "query over all tracks and averaged.",
+        ),
+    ],
     queries: Annotated[Path | None, typer.Option(help="Queries: id -> sentences.")] = None,
     query: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A description instead of a file; may be repeated.")
@@ -55,7 +62,8 @@ def rank(
     report: Annotated[Path | None, typer.Option(help="Folder for a page with pictures (index.html).")] = None,
     scores: Annotated[Path | None, typer.Option(help="Score matrix and its terms to write (.npz).")] = None,
     vectors: Annotated[
-        Path | None, typer.Option(help="Track vectors (.npz): used where the file exists and fits, else written.")
+        Path | None,
+        typer.Option(help="Track vectors (.npz) of one model: used where the file exists and fits, else written."),
     ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="Keep only the first so many tracks a query.")] = None,
     frames_per_track: Annotated[
@@ -78,7 +86,8 @@ def rank(
     feature_cache: Annotated[
         str,
         typer.Option(
-            metavar="SIZE", help="Feature maps held in memory; beyond it they are in a temporary file. For sbnet."
+            metavar="SIZE",
+            help="Feature maps held in memory, of each sbnet model; beyond it they are in a temporary file.",
         ),
     ] = "2GiB",
     strict: Annotated[bool, typer.Option("--strict", help="Turn warnings into an error; write nothing.")] = False,
@@ -94,7 +103,7 @@ def rank(
     job = batch.RankJob(
         tracks=tracks,
         frames=frames,
-        model=model,
+        models=tuple(model),
         queries=queries,
         texts=tuple(query or ()),
         truth=truth,

@@ -111,7 +111,11 @@ class QuerySection:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything on the page. `pictures` maps track ids; None (or no entry) shows "frame not readable"."""
+    """Everything on the page.
+
+    pictures: by track id; None (or no entry) shows "frame not readable".  mask_model: what the legend calls the model
+    that draws the masks.
+    """
 
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -119,6 +123,7 @@ class Report:
     sections: tuple[QuerySection, ...]
     pictures: Mapping[str, Picture | None]
     notice: str | None = None
+    mask_model: str = "the model"
 
     @property
     def has_masks(self) -> bool:

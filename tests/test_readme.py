@@ -32,7 +32,7 @@ def commands(verb):
 
 
 def test_the_rank_commands_run(checkout, cli, capsys):
-    files, question, masks = commands("rank")
+    files, question, masks, fused = commands("rank")
     assert cli(*shlex.split(files)[1:]) == 0
     assert len(json.loads((checkout / "output/ranking.json").read_text())) == 4
     assert (checkout / "output/report/index.html").is_file()
@@ -41,6 +41,9 @@ def test_the_rank_commands_run(checkout, cli, capsys):
     assert cli(*shlex.split(masks)[1:]) == 0
     assert "masks: 16 pairs of query and track considered" in capsys.readouterr().out
     assert (checkout / "output/masks/index.html").is_file()
+    assert cli(*shlex.split(fused)[1:]) == 0
+    assert "score: mean of the scores of contrastive-tiny and sbnet-tiny" in capsys.readouterr().out
+    assert len(json.loads((checkout / "output/fused.json").read_text())) == 4
 
 
 def test_the_python_example_runs(checkout):

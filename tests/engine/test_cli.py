@@ -241,7 +241,7 @@ def test_each_frame_is_decoded_once_for_all_its_tracks(rank, gallery, capsys):
     assert rank(frames_per_track="all", json=True) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["frames_decoded"] == len({*range(1, 11)})
-    assert summary["tracks"], summary["queries"] == (6, 3)
+    assert (summary["tracks"], summary["queries"]) == (6, 3)
 
 
 def test_report_is_written_and_shows_the_truth(rank, gallery):
@@ -257,6 +257,139 @@ def test_the_report_of_sbnet_shows_each_results_mask(rank, gallery, sbnet):
     page = (gallery / "out" / "report" / "index.html").read_text()
     assert page.count("data:image/png") == page.count('class="frame mask"') == 3 * 4
     assert "mask from 0 to 1" in page
+
+
+@pytest.fixture
+def both(tiny, sbnet):
+    """The shipped bundles of both systems, which `rank` then fuses."""
+    return [tiny, sbnet]
+
+
+def scores_of(path):
+    """Return the arrays of a file of scores."""
+    with np.load(path) as file:
+        return dict(file)
+
+
+def test_several_models_are_ranked_by_the_mean_of_their_standardised_scores(rank, gallery, both):
+    total = 0
+    for number, one in enumerate(both):
+        assert rank(model=one, scores=gallery / "out" / f"{number}.npz") == 0
+        scores = scores_of(gallery / "out" / f"{number}.npz")["scores"].astype(np.float64)
+        total += (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True) / len(both)
+    assert rank(model=both, scores=gallery / "out" / "fused.npz") == 0
+    fused = scores_of(gallery / "out" / "fused.npz")
+    np.testing.assert_allclose(fused["scores"], total, rtol=1e-12, atol=1e-12)
+    shares = [fused["term.contrastive-tiny"], fused["term.sbnet-tiny"]]
+    np.testing.assert_allclose(np.mean(shares, axis=0), fused["scores"], rtol=1e-12, atol=1e-12)
+    for row, ids in enumerate(submission(gallery).values()):
+        order = sorted(range(6), key=lambda track, row=row: (-fused["scores"][row][track], track))
+        assert ids == [f"t{track}" for track in order]
+
+
+def test_several_models_rank_alike_through_python(rank, gallery, both):
+    from nlvr.engine import Engine, FrameStore, fuse, load_queries, load_tracks
+
+    assert rank(model=both, scores=gallery / "out" / "scores.npz", top_k=4) == 0
+    tracks, queries = load_tracks(gallery / "tracks.json"), load_queries(gallery / "queries.json")
+    rankings = {}
+    with FrameStore(gallery / "frames") as frames:
+        for path in both:
+            with Engine(path) as engine:
+                rankings[path.name] = engine.rank(engine.encode_tracks(tracks, frames), queries)
+    fused = fuse(rankings, top_k=4)
+    assert {ranking.query_id: list(ranking.track_ids) for ranking in fused} == submission(gallery)
+    scores = scores_of(gallery / "out" / "scores.npz")["scores"]
+    for row, ranking in zip(scores, fused, strict=True):
+        assert ranking.scores.tobytes() == row[ranking.rows].tobytes()
+
+
+def test_the_order_of_the_models_never_changes_a_ranking(rank, gallery, both):
+    scores = gallery / "out" / "scores.npz"
+    assert rank(model=both, scores=scores) == 0
+    first, expected = submission(gallery), scores_of(scores)["scores"]
+    assert rank(model=both[::-1], scores=scores) == 0
+    assert submission(gallery) == first
+    np.testing.assert_array_equal(scores_of(scores)["scores"], expected)
+
+
+def test_a_fused_list_is_cut_after_the_complete_ranking(rank, gallery, both, capsys):
+    assert rank(model=both, truth=gallery / "truth.json") == 0
+    complete = submission(gallery)
+    capsys.readouterr()
+    assert rank(model=both, truth=gallery / "truth.json", top_k=2, json=True) == 0
+    assert submission(gallery) == {query: ids[:2] for query, ids in complete.items()}
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["pruning"] is None
+    truth = json.loads((gallery / "truth.json").read_text())
+    ranks = [ids.index(truth[query]) + 1 if truth[query] in ids else 101 for query, ids in submission(gallery).items()]
+    assert summary["metrics"]["mrr"] == pytest.approx(np.mean([1 / rank for rank in ranks]))
+
+
+def test_a_fused_ranking_names_its_models(rank, gallery, both, capsys):
+    report = gallery / "out" / "report"
+    assert rank(model=both, report=report, truth=gallery / "truth.json") == 0
+    said = "mean of the scores of contrastive-tiny and sbnet-tiny, each standardised per query over all tracks"
+    out = capsys.readouterr().out
+    assert f"score: {said}\n" in out
+    assert "Never trained: contrastive-tiny and sbnet-tiny." in out
+    page = (report / "index.html").read_text()
+    for words in (
+        said,
+        f"{both[0]}, {both[1]}",
+        "contrastive, sbnet",
+        "Never trained: contrastive-tiny and sbnet-tiny",
+    ):
+        assert words in page
+    assert "where sbnet-tiny sees what the query describes" in page
+    assert page.count("<dt>contrastive-tiny</dt>") == page.count("<dt>sbnet-tiny</dt>") == page.count('class="terms"')
+    assert page.count('class="frame mask"') == page.count('class="terms"')
+    assert rank(model=both, json=True) == 0
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert [(model["name"], model["system"]) for model in models] == [
+        ("contrastive-tiny", "contrastive"),
+        ("sbnet-tiny", "sbnet"),
+    ]
+
+
+def test_models_whose_folders_have_one_name_are_told_apart_by_their_paths(rank, gallery, both, capsys):
+    copies = []
+    for number, path in enumerate(both):
+        copies.append(gallery / f"run{number}" / "bundle")
+        shutil.copytree(path, copies[-1])
+    assert rank(model=copies, json=True) == 0
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert [model["name"] for model in models] == [str(path) for path in copies]
+
+
+def test_a_track_without_frames_is_refused_by_several_models_as_by_one(rank, gallery, both, tiny, capsys):
+    for number in range(1, 6):
+        (gallery / f"frames/cam/img1/{number:06d}.jpg").unlink()
+    assert rank(model=tiny) == 2
+    line = refused(capsys, "no frame can be read", "t0 (cam/img1/000001.jpg", "frame missing: 5")
+    assert rank(model=both) == 2
+    assert refused(capsys) == line
+    assert not any((gallery / "out").iterdir())
+
+
+def test_missing_frames_are_counted_once_for_all_models(rank, gallery, both, capsys):
+    (gallery / "frames/cam/img1/000003.jpg").unlink()
+    (gallery / "frames/cam/img1/000007.jpg").write_bytes((gallery / "frames/cam/img1/000007.jpg").read_bytes()[:-200])
+    assert rank(model=both, frames_per_track="all") == 0
+    err = capsys.readouterr().err
+    assert "warning: frame missing: 1, first cam/img1/000003.jpg" in err
+    assert "warning: frame truncated or unreadable: 1, first cam/img1/000007.jpg" in err
+
+
+def test_what_several_models_cannot_do_is_refused(rank, gallery, both, tiny, capsys):
+    assert rank(model=both, vectors=gallery / "out" / "vectors.npz") == 2
+    refused(capsys, "--vectors", "the vectors of one model, and 2 are given", "leave it out")
+    copy = gallery / "copy"
+    shutil.copytree(tiny, copy)
+    for twice in ([tiny, tiny], [tiny, copy]):
+        assert rank(model=twice) == 2
+        refused(capsys, "--model", f"{tiny} and {twice[1]} are one bundle", "give each model once")
+    assert not any((gallery / "out").iterdir())
 
 
 def test_bare_crops_rank_like_any_other_gallery(rank, gallery, write):
