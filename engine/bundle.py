@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import path_of
 from .errors import BundleError
 from .output import write_whole
 from .preprocess import Recipe
@@ -78,10 +79,10 @@ class Bundle:
 def open_bundle(path: str | Path) -> Bundle:
     """Read and check a bundle.
 
-    Raises BundleError when the folder is none, the schema is unknown, a field is missing or of the wrong type, or a
-    file is absent or does not match its checksum.
+    Raises InputError for what is no path, BundleError when the folder is none, the schema is unknown, a field is
+    missing or of the wrong type, or a file is absent or does not match its checksum.
     """
-    path = Path(path)
+    path = path_of("bundle", path)
     manifest = _read_manifest(path)
     reader = _Reader(path / MANIFEST, manifest)
     recipe = dict(reader.record("preprocessing"))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
+from .arguments import path_of, whole_number
 from .errors import InputError
 from .notices import Notices
 from .video import Video, VideoReader, find_video, is_file
@@ -47,14 +48,13 @@ class FrameStore:
         cache_bytes: int = 256 * 2**20,
         notices: Notices | None = None,
     ) -> None:
-        self.root = Path(root)
+        self.root = path_of("root", root)
         if not self.root.is_dir():
             raise InputError(
                 self.root, "is no folder of frames", "give the folder that the frame references start from"
             )
         for option, value, least in (("decode_threads", decode_threads, 1), ("cache_bytes", cache_bytes, 0)):
-            if value < least:
-                raise InputError(option, f"is {value}", f"give {least} or more")
+            whole_number(option, value, least=least)
         self.decode_threads = decode_threads
         self.notices = notices if notices is not None else Notices()
         self.decoded = 0

@@ -11,15 +11,17 @@ list must be complete, and what is cut short is the fused list alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arguments import check_kind, items
 from .errors import InputError, ScoreError
 from .ranking import Ranking, check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -41,6 +43,9 @@ def fuse(
     Raises InputError for no system, rankings that are not complete or not of the same queries and tracks, a `top_k`
     below 1 or an `allowed` of another length; ScoreError naming the query and the track whose score is not finite.
     """
+    check_kind(PLACE, rankings, Mapping, "give each system's rankings by its name")
+    for name, own in rankings.items():
+        items(f"{PLACE} of {name}", own, Ranking, "give what `Engine.rank` returns")
     if not rankings:
         raise InputError(PLACE, "are of no system", "give the rankings of at least one")
     asked = {name: [ranking.query_id for ranking in own] for name, own in rankings.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from . import kernels
+from .arguments import whole_number
 from .errors import InputError, ScoreError
 from .rescoring import best, mean_part
 
@@ -114,14 +115,18 @@ def rank(
 
 def check_choice(tracks: int, *, top_k: int | None, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
     """Return `allowed` as an array. Raises InputError for a `top_k` below 1, or `allowed` that is not bool [tracks]."""
-    if top_k is not None and top_k < 1:
-        option = "top_k"
-        raise InputError(option, f"is {top_k}", "give a number above 0")
-    allowed = None if allowed is None else np.asarray(allowed)
-    if allowed is not None and (allowed.shape != (tracks,) or allowed.dtype != np.bool_):
-        option = "allowed"
-        raise InputError(option, f"is {allowed.dtype} {list(allowed.shape)}", f"give bool [{tracks}], one a track")
-    return allowed
+    if top_k is not None:
+        whole_number("top_k", top_k, least=1)
+    if allowed is None:
+        return None
+    place, remedy = "allowed", f"give bool [{tracks}], one a track"
+    try:
+        found = np.asarray(allowed)
+    except ValueError as error:
+        raise InputError(place, "is no array", remedy) from error
+    if found.shape != (tracks,) or found.dtype != np.bool_:
+        raise InputError(place, f"is {found.dtype} {list(found.shape)}", remedy)
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
