@@ -497,7 +497,7 @@ def test_bytes_that_are_no_text_are_refused(rank, gallery, capsys):
     [
         ({"tracks": "nowhere.json"}, ["nowhere.json", "cannot be read"]),
         ({"frames": "nowhere"}, ["nowhere", "folder"]),
-        ({"model": "nowhere"}, ["nowhere", "manifest.json"]),
+        ({"model": "nowhere"}, ["nowhere: does not exist; give a folder that holds manifest.json"]),
         ({"output": "nowhere/ranking.json"}, ["nowhere/ranking.json", "cannot be written"]),
         ({"scores": "nowhere/scores.npz"}, ["nowhere/scores.npz", "cannot be written"]),
         ({"device": "cuda"}, ["--device cuda", "doctor"]),
@@ -682,6 +682,24 @@ def test_inspect_speaks_of_bundles_and_of_every_file(cli, rank, gallery, tiny, c
 def test_inspect_says_once_what_is_wrong_with_a_file(cli, tmp_path, capsys):
     assert cli("inspect", tmp_path / "nowhere.json") == 2
     assert refused(capsys, "nowhere.json").count("nowhere.json") == 1
+
+
+def test_inspect_of_what_is_no_json_says_what_it_reads(cli, sample, gallery, tmp_path, capsys):
+    picture = gallery / "frames/cam/img1/000001.jpg"
+    (tmp_path / "notes.md").write_text("# Notes")
+    for path in (sample / "carpark" / "carpark.mp4", picture, tmp_path / "notes.md"):
+        assert cli("inspect", path) == 2
+        refused(capsys, f"{path}: is no JSON file; inspect reads a bundle's folder, JSON files")
+    (tmp_path / "cut.json").write_bytes(b'\xef\xbb\xbf\n {"t0": ')
+    assert cli("inspect", tmp_path / "cut.json") == 2
+    refused(capsys, "cut.json", "is not JSON (line 2")
+
+
+def test_a_file_in_place_of_a_bundle_names_the_folder(cli, rank, gallery, tiny, capsys):
+    assert rank(model=tiny / "manifest.json") == 2
+    refused(capsys, f"{tiny / 'manifest.json'}: is a file, and a bundle is a folder; give its folder, {tiny}")
+    assert rank(model=gallery / "tracks.json") == 2
+    refused(capsys, "tracks.json: is a file, and a bundle is a folder; give a folder that holds manifest.json")
 
 
 def test_help_names_every_verb(cli, capsys):
