@@ -261,7 +261,9 @@ def _fault(error: Exception, extras: Mapping[str, str]) -> tuple[str, int] | Non
         _abandon_output()
         return f"standard output: cannot be written ({error.strerror}); send it elsewhere", 2
     if hasattr(error, "format_message"):  # the parser's own errors: unknown options, missing values
-        return f"{error.format_message()}; see `nlvr-engine --help`".replace(".;", ";"), 2
+        context = getattr(error, "ctx", None)
+        verb = f"{context.info_name} " if context is not None and context.parent is not None else ""
+        return f"{error.format_message()}; see `nlvr-engine {verb}--help`".replace(".;", ";"), 2
     return None
 
 

@@ -606,6 +606,22 @@ def test_standard_output_that_cannot_be_written_is_one_line(gallery, tiny):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "verb"),
+    [
+        (["rank", "--abacus"], "rank "),
+        (["rank", "--top-k", "few"], "rank "),
+        (["evaluate"], "evaluate "),
+        (["train"], "train "),
+        (["abacus"], ""),
+        (["--abacus"], ""),
+    ],
+)
+def test_a_usage_error_points_at_the_help_of_its_verb(words, verb, cli, capsys):
+    assert cli(*words) == 2
+    assert refused(capsys).endswith(f"; see `nlvr-engine {verb}--help`")
+
+
 def test_no_verb_prints_the_help(cli, capsys):
     assert cli() == 0
     assert "Usage:" in capsys.readouterr().out
