@@ -210,12 +210,16 @@ def doctor(
 
 
 def parse_size(text: str, option: str = "--frame-cache") -> int:
-    """Return the bytes of a size such as 4096, 512MiB or 2GB. Raises InputError naming the option."""
-    units = {"": 1, "B": 1}
-    for power, letter in enumerate("KMGT", 1):
-        units |= {letter: 1024**power, f"{letter}iB": 1024**power, f"{letter}B": 1000**power}
-    digits = text.strip().rstrip("KMGTiB ")
-    unit = text.strip()[len(digits) :].strip()
+    """Return the bytes of a size such as 4096, 512MiB, 2g or 2GB, in letters of either case.
+
+    A letter alone and with iB counts in 1024s, with B in 1000s. Raises InputError naming the option.
+    """
+    units = {"": 1, "b": 1}
+    for power, letter in enumerate("kmgt", 1):
+        units |= {letter: 1024**power, f"{letter}ib": 1024**power, f"{letter}b": 1000**power}
+    size_text = text.strip().lower()
+    digits = size_text.rstrip("kmgtib ")
+    unit = size_text[len(digits) :].strip()
     try:
         size = int(float(digits) * units[unit])
     except (ValueError, KeyError, OverflowError) as error:

@@ -737,14 +737,19 @@ def test_a_verb_whose_extra_is_missing_says_what_brings_it(verb, words, tmp_path
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("0", 0), ("4096", 4096), ("512MiB", 512 * 2**20), ("1.5GiB", 3 * 2**29), ("2GB", 2 * 10**9), ("3 KiB", 3072)],
+    [
+        *(("0", 0), ("4096", 4096), ("4096b", 4096), ("1.5GiB", 3 * 2**29), ("3 KiB", 3072), (" 1T ", 2**40)),
+        *((unit, 512 * 2**20) for unit in ("512MiB", "512mib", "512M", "512m", "512Mib")),
+        *((unit, 2 * 10**9) for unit in ("2GB", "2gb", "2Gb")),
+        *((unit, 2 * 2**30) for unit in ("2G", "2g", "2 gib")),
+    ],
 )
 def test_parse_size(text, size):
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize("option", ["--frame-cache", "--feature-cache"])
-@pytest.mark.parametrize("text", ["lots", "-5", "5 apples", "1e999", "nan", ""])
+@pytest.mark.parametrize("text", ["lots", "-5", "5 apples", "1e999", "nan", "", "g", "2gg", "2ib", "2 g b"])
 def test_a_size_that_is_none_is_refused_under_its_options_name(option, text):
     with pytest.raises(InputError, match=rf"^{option}: "):
         parse_size(text, option)
