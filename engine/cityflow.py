@@ -33,6 +33,7 @@ class Track:
 
     frames: T references below the frames' root.  boxes: float64 [T, 4], x, y, w, h in pixels, one a frame.
     nl, nl_other_views: descriptions of this view and of the same vehicle elsewhere, where the file has them.
+    source: the file it was read from, for what must be said of it later.
     Raises InputError for frames and boxes that do not go together, FrameError for a reference that leaves the root.
     """
 
@@ -41,9 +42,15 @@ class Track:
     boxes: NDArray[np.float64]
     nl: tuple[str, ...] = ()
     nl_other_views: tuple[str, ...] = ()
+    source: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where an error about it points: its file, where it has one, and its id."""
+        return f"track {self.id}" if self.source is None else f"{self.source}: track {self.id}"
 
     def __post_init__(self) -> None:
-        place = f"track {self.id}"
+        place = self.place
         check_kind("track", self.id, str, "give an id that is text")
         if isinstance(self.frames, str) or not isinstance(self.frames, Sequence):
             raise InputError(place, f"frames is {say(self.frames)}", "give a tuple of references")
@@ -241,6 +248,7 @@ def _track(path: str | Path, key: str, record: Any) -> Track:  # noqa: ANN401
         boxes=_boxes(place, boxes),
         nl=_sentences(place, "nl", record.get("nl", [])),
         nl_other_views=_sentences(place, "nl_other_views", record.get("nl_other_views", [])),
+        source=str(path),
     )
 
 

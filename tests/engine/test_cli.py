@@ -444,7 +444,7 @@ def change(path, value):
         (change(["t1", "boxes", 2], [1, 2, 0, 3]), ["t1", "boxes[2]", "no size"]),
         (change(["t1", "boxes", 2], [1, 2, float("nan"), 3]), ["t1", "boxes[2]", "finite"]),
         (change(["t1", "boxes", 2], [1, 2, "3", 3]), ["t1", "boxes[2]", "number"]),
-        (change(["t1", "boxes", 2], [500, 2, 3, 3]), ["t1", "boxes[2]", "outside", "96x64"]),
+        (change(["t1", "boxes", 2], [500, 2, 3, 3]), ["tracks.json: track t1: boxes[2] in cam", "outside", "96x64"]),
         (change(["t1", "boxes"], [[1, 2, 3, 4]]), ["t1", "5 frames", "1 boxes"]),
         (change(["t1", "frames", 0], "../secret.jpg"), ["t1", "frames[0]", "leaves"]),
         (change(["t1", "frames", 0], "/etc/passwd"), ["t1", "frames[0]", "absolute"]),
