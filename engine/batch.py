@@ -29,7 +29,7 @@ from .report_content import build_report
 from .rescoring import Pruning
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .cityflow import Query, Track
     from .report import Report
@@ -131,9 +131,10 @@ class RankResult:
     written: Mapping[str, Path]
 
 
-def run(job: RankJob, *, progress: Progress) -> RankResult:
+def run(job: RankJob, *, progress: Progress, note: Callable[[str], None]) -> RankResult:
     """Do a job. After all of the work is done, every result is written whole, or none is.
 
+    note: called with what there is to know before the work begins.
     Raises what reading, encoding and writing raise, all NlvrErrors, and StrictError where `strict` meets warnings.
     """
     _check_paths(job)
@@ -143,6 +144,11 @@ def run(job: RankJob, *, progress: Progress) -> RankResult:
     with ExitStack() as stack:
         engines = _open(job, stack)
         first, *others = engines
+        # A matrix of scores is complete, and so is what is fused: both need every track ranked.
+        whole = "--scores holds every track" if job.scores else "several models are fused" if others else None
+        if whole and job.top_k is not None and any(engine.has_masks for engine in engines.values()):
+            remedy = "with one model and without --scores, --top-k skips those that cannot change its list"
+            note(f"{whole}, so every mask is computed; {remedy}")
         clock.lap("open")
         threads = engines[first].threads
         store = stack.enter_context(
@@ -160,10 +166,8 @@ def run(job: RankJob, *, progress: Progress) -> RankResult:
             name: engine.encode_queries(queries, notices=notices, progress=stages[name])
             for name, engine in engines.items()
         }
-        # A matrix of scores is complete, and so is what is fused: both need every track ranked.
-        listed = None if job.scores or others else job.top_k
         ranked = {
-            name: engine.rank(indexes[name], encoded[name], top_k=listed, progress=stages[name])
+            name: engine.rank(indexes[name], encoded[name], top_k=None if whole else job.top_k, progress=stages[name])
             for name, engine in engines.items()
         }
         complete = fuse(ranked) if others else ranked[first]

@@ -60,12 +60,21 @@ def rank(
     truth: Annotated[Path | None, typer.Option(help="Truth: query id -> track id; adds metrics.")] = None,
     output: Annotated[Path | None, typer.Option(help="Submission to write: query id -> track ids, best first.")] = None,
     report: Annotated[Path | None, typer.Option(help="Folder for a page with pictures (index.html).")] = None,
-    scores: Annotated[Path | None, typer.Option(help="Score matrix and its terms to write (.npz).")] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Score matrix and its terms to write (.npz), of every track whatever --top-k.")
+    ] = None,
     vectors: Annotated[
         Path | None,
         typer.Option(help="Track vectors (.npz) of one model: used where the file exists and fits, else written."),
     ] = None,
-    top_k: Annotated[int | None, typer.Option(min=1, help="Keep only the first so many tracks a query.")] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Keep only the first so many tracks a query. Masks of sbnet that cannot change such a list are "
+            "skipped; with --scores, or with several models, all are computed.",
+        ),
+    ] = None,
     frames_per_track: Annotated[
         str | None,
         typer.Option(
@@ -124,7 +133,7 @@ def rank(
     # One process, one owner of the cores: the decode threads and the sessions share them, OpenCV's own pool does not.
     cv2.setNumThreads(1)
     with progress_bars(quiet=quiet) as progress:
-        result = batch.run(job, progress=progress)
+        result = batch.run(job, progress=progress, note=lambda line: typer.echo(f"note: {line}", err=True))
     for line in result.warning_lines:
         typer.echo(f"warning: {line}", err=True)
     if as_json:

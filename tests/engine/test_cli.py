@@ -582,6 +582,29 @@ def test_scores_are_complete_beside_a_cut_list(rank, gallery):
     assert {len(ids) for ids in submission(gallery).values()} == {1}
 
 
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        ({"top_k": 2}, None),
+        ({"scores": "scores.npz"}, None),
+        ({"top_k": 2, "scores": "scores.npz"}, "note: --scores holds every track, so every mask is computed; "),
+        ({"top_k": 2, "second": True}, "note: several models are fused, so every mask is computed; "),
+    ],
+)
+def test_a_cut_list_that_skips_no_mask_says_so(options, note, rank, gallery, tiny, sbnet, capsys):
+    options = {name: gallery / "out" / value if name == "scores" else value for name, value in options.items()}
+    models = [sbnet, tiny] if options.pop("second", False) else [sbnet]
+    assert rank(model=models, **options) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == (note is not None)
+    assert all(line.startswith(note) for line in lines)
+
+
+def test_a_list_without_masks_needs_no_note(rank, gallery, tiny, capsys):
+    assert rank(model=tiny, top_k=2, scores=gallery / "out" / "scores.npz") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_an_unknown_isa_is_refused_before_the_work(gallery, tiny):
     words = [*command(gallery, tiny), "--output", gallery / "out" / "ranking.json"]
     done = subprocess.run(words, env=os.environ | {"NLVR_ISA": "abacus"}, capture_output=True, text=True, check=False)
