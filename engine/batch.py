@@ -193,7 +193,7 @@ def run(job: RankJob, *, progress: Progress, note: Callable[[str], None]) -> Ran
                 truth=truth,
                 quality=quality,
                 masks=masks if engines[shown].has_masks else None,
-                mask_model=shown if others else "the model",
+                mask_model=next(model for model in models if model.name == shown),
             )
             clock.lap("report")
         if job.strict and notices.counts:

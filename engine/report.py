@@ -114,7 +114,7 @@ class Report:
     """Everything on the page.
 
     pictures: by track id; None (or no entry) shows "frame not readable".  mask_model: what the legend calls the model
-    that draws the masks.
+    that draws the masks.  masks_flat: whether it was never trained, so that they are near a half everywhere.
     """
 
     title: str
@@ -124,6 +124,7 @@ class Report:
     pictures: Mapping[str, Picture | None]
     notice: str | None = None
     mask_model: str = "the model"
+    masks_flat: bool = False
 
     @property
     def has_masks(self) -> bool:

@@ -42,14 +42,14 @@ def build_report(
     truth: Mapping[str, str] | None,
     quality: Quality | None,
     masks: Callable[[int, NDArray[np.int64]], Sequence[MaskView]] | None,
-    mask_model: str,
+    mask_model: ModelFacts,
 ) -> Report:
     """Return the report of a ranking: each query's five best tracks, and its true track where that is lower.
 
     encoded: the queries' vectors; where the score is one inner product, a card shows what each sentence adds to it.
     models, facts: what made the ranking, and what else the page says of it.
     masks: what the mask of a query, given by its number, makes of tracks, by their rows in the index; None for none.
-    mask_model: whose they are, in words.  Of several models, index, encoded and masks are those of one.
+    mask_model: whose they are.  Of several models, index, encoded and masks are those of one.
     """
     positions: dict[str, int] = {}
     sections, views = [], []
@@ -80,7 +80,8 @@ def build_report(
         sections=tuple(sections),
         pictures=pictures,
         notice=untrained_line(models),
-        mask_model=mask_model,
+        mask_model="the model" if len(models) == 1 else mask_model.name,
+        masks_flat=not mask_model.trained,
     )
 
 

@@ -257,6 +257,7 @@ def test_the_report_of_sbnet_shows_each_results_mask(rank, gallery, sbnet):
     page = (gallery / "out" / "report" / "index.html").read_text()
     assert page.count("data:image/png") == page.count('class="frame mask"') == 3 * 4
     assert "mask from 0 to 1" in page
+    assert "it was never trained, so its masks are near a half everywhere, which shows as one flat colour" in page
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def built(frames, *, dimensions=4, terms=("cosine",), masks=None, rule="all", mo
             truth=None,
             quality=None,
             masks=masks,
-            mask_model="the model",
+            mask_model=(models or [model("m")])[-1],
         )
         return report, store.decoded
 
@@ -93,6 +93,14 @@ def test_each_card_gets_the_mask_of_its_query_and_track(frames):
         for found in section.results:
             assert found.mask == mask_picture(mask((query * 3 + int(found.track_id[1])) / 8))
     assert decoded == 1
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_the_page_knows_whose_masks_it_shows_and_whether_they_are_flat(frames, trained):
+    one = model("b", trained=trained)
+    assert built(frames, models=[one])[0].mask_model == "the model"
+    report, _ = built(frames, models=[model("a"), one])
+    assert (report.mask_model, report.masks_flat) == ("b", not trained)
 
 
 def test_the_picture_is_of_the_frame_of_the_mask(frames):
