@@ -128,7 +128,7 @@ def metric_lines(quality: Quality) -> tuple[tuple[str, str], ...]:
         ("median rank", f"{metrics.median_rank:g}"),
     ]
     if quality.unlisted:
-        lines.append((f"beyond the list, as rank {MISSING_RANK}", str(quality.unlisted)))
+        lines.append((f"true tracks not listed (count as rank {MISSING_RANK})", str(quality.unlisted)))
     if quality.ties is not None:
         lines.append(("MRR, ties broken at random", f"{quality.ties.mrr:.4f}"))
     return tuple(lines)

@@ -576,6 +576,13 @@ def test_metrics_of_a_cut_list_are_those_of_the_list(rank, gallery, capsys):
     assert metrics["ties_broken_at_random"] is None
 
 
+def test_true_tracks_that_a_cut_list_leaves_out_are_counted_in_words(rank, gallery, capsys):
+    assert rank(truth=gallery / "truth.json", top_k=1) == 0
+    truth = json.loads((gallery / "truth.json").read_text())
+    left_out = sum(ids != [truth[query]] for query, ids in submission(gallery).items())
+    assert f"true tracks not listed (count as rank 101) {left_out}\n" in capsys.readouterr().out
+
+
 def test_scores_are_complete_beside_a_cut_list(rank, gallery):
     scores = gallery / "out" / "scores.npz"
     assert rank(scores=scores, top_k=1) == 0
