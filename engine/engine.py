@@ -21,7 +21,7 @@ from .sampling import check_rule
 from .systems import open_system
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -94,7 +94,7 @@ class Engine:
 
     def encode_tracks(
         self,
-        tracks: Sequence[Track],
+        tracks: Iterable[Track],
         frames: FrameStore | str | Path,
         *,
         frames_per_track: str | int | None = None,

@@ -1,4 +1,4 @@
-"""The README's examples run as they stand."""
+"""The examples of the README and of docs/embedding.md run as they stand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,18 @@ def test_the_python_example_runs(checkout):
     (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 3
+
+
+def test_the_examples_of_embedding_run(checkout):
+    text = (REPOSITORY / "docs/embedding.md").read_text()
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    (checkout / "footage").symlink_to(REPOSITORY / "engine" / "sample")
+    for name in ("tracks.json", "queries.json"):
+        (checkout / name).symlink_to(REPOSITORY / "engine" / "sample" / "carpark" / name)
+    program = "\n".join(textwrap.dedent(block) for block in blocks)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "of 4 tracks needed no whole mask" in done.stdout
+    assert "(6, 6)" in done.stdout
 
 
 def test_the_options_of_the_plugged_in_verbs_are_real(cli, capsys):
