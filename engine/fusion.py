@@ -44,17 +44,16 @@ def fuse(
     below 1 or an `allowed` of another length; ScoreError naming the query and the track whose score is not finite.
     """
     check_kind(PLACE, rankings, Mapping, "give each system's rankings by its name")
-    for name, own in rankings.items():
-        items(f"{PLACE} of {name}", own, Ranking, "give what `Engine.rank` returns")
-    if not rankings:
+    names = items("names of the systems", rankings, str, "give text")
+    lists = [items(f"{PLACE} of {name}", rankings[name], Ranking, "give what `Engine.rank` returns") for name in names]
+    if not names:
         raise InputError(PLACE, "are of no system", "give the rankings of at least one")
-    asked = {name: [ranking.query_id for ranking in own] for name, own in rankings.items()}
-    if any(ids != next(iter(asked.values())) for ids in asked.values()):
-        fact = f"of {' and '.join(asked)} are of other queries"
-        raise InputError(PLACE, fact, "rank the same queries in one order with every system")
+    asked = [[ranking.query_id for ranking in own] for own in lists]
+    if any(ids != asked[0] for ids in asked):
+        place = f"{PLACE} of {' and '.join(names)}"
+        raise InputError(place, "are of other queries", "rank the same queries in one order with every system")
     return [
-        _fused(dict(zip(rankings, own, strict=True)), top_k=top_k, allowed=allowed)
-        for own in zip(*rankings.values(), strict=True)
+        _fused(dict(zip(names, own, strict=True)), top_k=top_k, allowed=allowed) for own in zip(*lists, strict=True)
     ]
 
 
@@ -73,8 +72,8 @@ def _fused(own: Mapping[str, Ranking], *, top_k: int | None, allowed: NDArray[np
     for name, ranking in own.items():
         _check_ranking(name, ranking)
         if len(ranking.rows) != len(first.rows) or set(ranking.track_ids) != set(first.track_ids):
-            fact = f"of {' and '.join(own)} are over other tracks"
-            raise InputError(PLACE, fact, "encode the same tracks with every system")
+            place = f"{PLACE} of {' and '.join(own)}"
+            raise InputError(place, "are over other tracks", "encode the same tracks with every system")
     allowed = check_choice(len(first.rows), top_k=top_k, allowed=allowed)
     z = {name: standardised(ranking.scores[np.argsort(ranking.rows)]) for name, ranking in own.items()}
     # Added in the order of their values, so that equal sums are equal bits whichever system each share is from.

@@ -75,6 +75,7 @@ def closed(tiny):
         (lambda _: read(5), "sentence: is a number (5); give a description"),
         (lambda _: read_query("a car"), "sentences: is text ('a car'); give a list of sentences"),
         (lambda _: fuse([]), "rankings: is a list ([]); give each system's rankings by its name"),
+        (lambda _: fuse({1: []}), "names of the systems[0]: is a number (1); give text"),
         (lambda _: fuse({"a": "b"}), "rankings of a: is text ('b'); give what `Engine.rank` returns"),
         (lambda _: fuse({"a": [("t0",)]}), "rankings of a[0]: is of type tuple; give what `Engine.rank` returns"),
     ],

@@ -158,9 +158,9 @@ def test_a_matrix_of_fused_scores_keeps_their_type():
     ("rankings", "words"),
     [
         ({}, "^rankings: are of no system; "),
-        ({"a": complete([[1, 2]]), "b": complete([[1, 2]], ["p"])}, "of a and b are of other queries; "),
-        ({"a": complete([[1, 2]]), "b": complete([[1, 2]] * 2)}, "of a and b are of other queries; "),
-        ({"a": complete([[1, 2]]), "b": complete([[1, 2, 3]])}, "of a and b are over other tracks; "),
+        ({"a": complete([[1, 2]]), "b": complete([[1, 2]], ["p"])}, "^rankings of a and b: are of other queries; "),
+        ({"a": complete([[1, 2]]), "b": complete([[1, 2]] * 2)}, "^rankings of a and b: are of other queries; "),
+        ({"a": complete([[1, 2]]), "b": complete([[1, 2, 3]])}, "^rankings of a and b: are over other tracks; "),
         (
             {"a": complete([[1, 2]]), "b": [complete([[2, 1]])[0].head(1)]},
             "^the ranking of b for query q0: is cut short, or leaves tracks out; ",
