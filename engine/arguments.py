@@ -62,7 +62,7 @@ def items(place: str, values: Iterable[object], kind: type[T], remedy: str) -> l
 
 
 def path_of(place: str, value: object) -> Path:
-    """Return a path. Raises InputError for what is neither text nor a path."""
-    if not isinstance(value, str | os.PathLike):
+    """Return a path. Raises InputError for what is neither text nor a path, or no file can be called."""
+    if not isinstance(value, str | os.PathLike) or "\0" in str(value):
         raise InputError(place, f"is {say(value)}", "give a path")
     return Path(value)

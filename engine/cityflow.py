@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arguments import check_kind, path_of, say
+from .arguments import check_kind, items, path_of, say
 from .errors import FrameError, InputError
 from .output import write_whole
 
@@ -155,10 +155,12 @@ def load_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
 
 
 def write_submission(path: str | Path, rankings: Mapping[str, Sequence[str]]) -> None:
-    """Write query id → track ids, best first, whole or not at all. Raises OutputError, InputError for no mapping."""
+    """Write query id → track ids, best first, whole or not at all. Raises OutputError, InputError for other records."""
     check_kind(
         "rankings", rankings, Mapping, "give query id -> track ids, such as a ranking's `track_ids` by its query"
     )
+    for query in items("rankings", rankings, str, "give query ids that are text"):
+        items(f"rankings of {query}", rankings[query], str, "give a list of track ids")
     write_whole(path, submission_bytes(rankings))
 
 
