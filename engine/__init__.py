@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .engine import Engine as Engine
     from .errors import NlvrError as NlvrError
     from .frames import FrameStore as FrameStore
+    from .fusion import fuse as fuse
     from .index import TrackIndex as TrackIndex
     from .language import read as read
     from .language import read_query as read_query
@@ -44,6 +45,7 @@ _HOMES = {
     "Ranking": "ranking",
     "Track": "cityflow",
     "TrackIndex": "index",
+    "fuse": "fusion",
     "load_queries": "cityflow",
     "load_submission": "cityflow",
     "load_tracks": "cityflow",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,10 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from .bundle import open_bundle
 from .cityflow import load_queries, load_tracks, load_truth, query_from_text, submission_bytes
 from .engine import FEATURE_BYTES, Engine
 from .errors import InputError, OutputError, StrictError
 from .frames import FrameStore
+from .fusion import fuse
 from .index import TrackIndex
 from .metrics import Metrics, chance_mrr, expected_metrics, ranking_metrics, target_ranks
 from .notices import Notices
@@ -25,7 +29,7 @@ from .report_content import build_report
 from .rescoring import Pruning
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .cityflow import Query, Track
     from .report import Report
@@ -36,14 +40,15 @@ if TYPE_CHECKING:
 class RankJob:
     """What `nlvr-engine rank` was asked to do. Paths that are None are not written or read.
 
+    models: bundles; the rankings of several are fused.
     queries or texts: a queries file, or descriptions given one by one.  cache_bytes: decoded frames kept for reuse.
-    feature_bytes: feature maps held in memory.
+    feature_bytes: feature maps of one model held in memory.
     strict: counted warnings become an error before anything is written.
     """
 
     tracks: Path
     frames: Path
-    model: Path
+    models: tuple[Path, ...]
     queries: Path | None = None
     texts: tuple[str, ...] = ()
     output: Path | None = None
@@ -77,10 +82,42 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RankResult:
-    """What a job did. seconds: stage → wall time. written: what → path. pruning: over all queries, where any was."""
+class ModelFacts:
+    """One of a job's models. name: what its share of a fused score is called. model: its bundle's folder, as given."""
 
-    engine: Mapping[str, Any]
+    name: str
+    model: str
+    system: str
+    trained: bool
+    embedding_id: str
+    device: str
+    frames_per_track: str
+
+    @classmethod
+    def of(cls, name: str, engine: Engine, index: TrackIndex) -> ModelFacts:
+        """Return what there is to say of an engine and the index that it made."""
+        return cls(
+            name=name,
+            model=str(engine.bundle.path),
+            system=engine.bundle.system,
+            trained=engine.bundle.trained,
+            embedding_id=engine.bundle.embedding_id,
+            device=engine.device,
+            frames_per_track=index.frames_per_track,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankResult:
+    """What a job did.
+
+    threads: graph runs at once.  vectors: whether those of the tracks were encoded or read from a file.
+    seconds: stage → wall time.  written: what → path.  pruning: over all queries, where any was.
+    """
+
+    models: Sequence[ModelFacts]
+    threads: int
+    vectors: str
     queries: Sequence[Query]
     rankings: Sequence[Ranking]
     truth: Mapping[str, str] | None
@@ -94,66 +131,77 @@ class RankResult:
     written: Mapping[str, Path]
 
 
-def run(job: RankJob, *, progress: Progress) -> RankResult:
+def run(job: RankJob, *, progress: Progress, note: Callable[[str], None]) -> RankResult:
     """Do a job. After all of the work is done, every result is written whole, or none is.
 
+    note: called with what there is to know before the work begins.
     Raises what reading, encoding and writing raise, all NlvrErrors, and StrictError where `strict` meets warnings.
     """
     _check_paths(job)
     tracks, queries, truth = _load(job)
     notices, clock = Notices(), _Clock()
-    with Engine(
-        job.model,
-        device=job.device,
-        threads=job.threads,
-        batch_size=job.batch_size,
-        feature_bytes=job.feature_bytes,
-    ) as engine:
+    stored = job.vectors is not None and job.vectors.exists()
+    with ExitStack() as stack:
+        engines = _open(job, stack)
+        first, *others = engines
+        # A matrix of scores is complete, and so is what is fused: both need every track ranked.
+        whole = "--scores holds every track" if job.scores else "several models are fused" if others else None
+        if whole and job.top_k is not None and any(engine.has_masks for engine in engines.values()):
+            remedy = "with one model and without --scores, --top-k skips those that cannot change its list"
+            note(f"{whole}, so every mask is computed; {remedy}")
         clock.lap("open")
-        decode_threads = job.decode_threads or engine.threads
-        with FrameStore(
-            job.frames, decode_threads=decode_threads, cache_bytes=job.cache_bytes, notices=notices
-        ) as store:
-            rule = engine.frames_per_track(job.frames_per_track)
-            index, stored = _encode(job, engine, tracks, store, rule=rule, progress=progress)
-            clock.lap("encode tracks")
-            encoded = engine.encode_queries(queries, notices=notices, progress=progress)
-            # A matrix of scores is complete, so it needs every track ranked.
-            listed = None if job.scores else job.top_k
-            rankings = engine.rank(index, encoded, top_k=listed, progress=progress)
-            complete, rankings = rankings, [ranking.head(job.top_k or len(tracks)) for ranking in rankings]
-            clock.lap("rank")
-            pruned = [ranking.pruning for ranking in rankings if ranking.pruning is not None]
-            quality = None if truth is None else _quality(rankings, truth, len(tracks))
-            facts = {
-                "model": str(job.model),
-                "system": engine.bundle.system,
-                "trained": engine.bundle.trained,
-                "embedding_id": engine.bundle.embedding_id,
-                "device": engine.device,
-                "threads": engine.threads,
-                "frames_per_track": rule,
-                "vectors": "read from file" if stored else "encoded",
-            }
-            report = None
-            if job.report is not None:
-                report = build_report(
-                    tracks,
-                    index,
-                    queries,
-                    encoded,
-                    rankings,
-                    store=store,
-                    facts=facts,
-                    truth=truth,
-                    quality=quality,
-                    masks=partial(engine.mask_views, index, encoded) if engine.has_masks else None,
-                )
-                clock.lap("report")
+        threads = engines[first].threads
+        store = stack.enter_context(
+            FrameStore(
+                job.frames, decode_threads=job.decode_threads or threads, cache_bytes=job.cache_bytes, notices=notices
+            )
+        )
+        stages = {name: _stages_of(name, progress) if others else progress for name in engines}
+        indexes = {
+            name: _encode(job, engine, tracks, store, stored=stored, progress=stages[name])
+            for name, engine in engines.items()
+        }
+        clock.lap("encode tracks")
+        encoded = {
+            name: engine.encode_queries(queries, notices=notices, progress=stages[name])
+            for name, engine in engines.items()
+        }
+        ranked = {
+            name: engine.rank(indexes[name], encoded[name], top_k=None if whole else job.top_k, progress=stages[name])
+            for name, engine in engines.items()
+        }
+        complete = fuse(ranked) if others else ranked[first]
+        rankings = [ranking.head(job.top_k or len(tracks)) for ranking in complete]
+        clock.lap("rank")
+        pruned = [ranking.pruning for ranking in rankings if ranking.pruning is not None]
+        quality = None if truth is None else _quality(rankings, truth, len(tracks))
+        models = [ModelFacts.of(name, engine, indexes[name]) for name, engine in engines.items()]
+        vectors = "read from file" if stored else "encoded"
+        report = None
+        if job.report is not None:
+            shown = next((name for name, engine in engines.items() if engine.has_masks), first)
+            masks = partial(engines[shown].mask_views, indexes[shown], encoded[shown])
+            report = build_report(
+                tracks,
+                indexes[shown],
+                queries,
+                encoded[shown],
+                rankings,
+                store=store,
+                models=models,
+                facts={"threads": threads, "vectors": vectors},
+                truth=truth,
+                quality=quality,
+                masks=masks if engines[shown].has_masks else None,
+                mask_model=next(model for model in models if model.name == shown),
+            )
+            clock.lap("report")
         if job.strict and notices.counts:
             raise StrictError(notices.lines())
         return RankResult(
-            engine=facts,
+            models=models,
+            threads=threads,
+            vectors=vectors,
             queries=queries,
             rankings=rankings,
             truth=truth,
@@ -164,8 +212,45 @@ def run(job: RankJob, *, progress: Progress) -> RankResult:
             warning_lines=notices.lines(),
             seconds=clock.laps,
             pruning=sum(pruned, Pruning()) if pruned else None,
-            written=_write(job, None if stored else index, complete, rankings, report),
+            written=_write(job, None if stored else indexes[first], complete, rankings, report),
         )
+
+
+def _open(job: RankJob, stack: ExitStack) -> dict[str, Engine]:
+    """Open every model, named by its folder, or by its whole path where two folders have one name.
+
+    Raises InputError for a bundle given twice, or for stored vectors beside several models.
+    """
+    if job.vectors is not None and len(job.models) > 1:
+        option, fact = "--vectors", f"holds the vectors of one model, and {len(job.models)} are given"
+        raise InputError(option, fact, "leave it out, or rank with one --model")
+    option = "--model"
+    bundles = [open_bundle(path) for path in job.models]
+    for one, other in itertools.combinations(bundles, 2):
+        if one.embedding_id == other.embedding_id:
+            raise InputError(option, f"{one.path} and {other.path} are one bundle", "give each model once")
+    folders = [bundle.path.resolve().name for bundle in bundles]
+    names = [
+        folder if folders.count(folder) == 1 else str(bundle.path)
+        for folder, bundle in zip(folders, bundles, strict=True)
+    ]
+    return {
+        name: stack.enter_context(
+            Engine(
+                bundle,
+                device=job.device,
+                threads=job.threads,
+                batch_size=job.batch_size,
+                feature_bytes=job.feature_bytes,
+            )
+        )
+        for name, bundle in zip(names, bundles, strict=True)
+    }
+
+
+def _stages_of(name: str, progress: Progress) -> Progress:
+    """Return a progress whose stages say which of several models is at work."""
+    return lambda stage, done, total: progress(f"{stage}, {name}", done, total)
 
 
 def _check_paths(job: RankJob) -> None:
@@ -201,16 +286,17 @@ def _load(job: RankJob) -> tuple[list[Track], list[Query], dict[str, str] | None
 
 
 def _encode(
-    job: RankJob, engine: Engine, tracks: Sequence[Track], store: FrameStore, *, rule: str, progress: Progress
-) -> tuple[TrackIndex, bool]:
-    """Return the gallery's index, and whether it was read from the vectors file."""
-    if job.vectors is None or not job.vectors.exists():
-        return engine.encode_tracks(tracks, store, frames_per_track=rule, progress=progress), False
+    job: RankJob, engine: Engine, tracks: Sequence[Track], store: FrameStore, *, stored: bool, progress: Progress
+) -> TrackIndex:
+    """Return the gallery's index, read from the vectors file where it is stored there."""
+    if job.vectors is None or not stored:
+        return engine.encode_tracks(tracks, store, frames_per_track=job.frames_per_track, progress=progress)
     index = TrackIndex.load(job.vectors)
+    rule = engine.frames_per_track(job.frames_per_track)
     index.check_fits(job.vectors, tracks, embedding_id=engine.bundle.embedding_id, frames_per_track=rule)
     for kind, place in index.warnings:
         store.notices.add(kind, place)
-    return engine.with_frames(index, store, progress=progress), True
+    return engine.with_frames(index, store, progress=progress)
 
 
 def _write(
@@ -239,7 +325,10 @@ def _write(
 
 
 def _scores_bytes(rankings: Sequence[Ranking]) -> bytes:
-    """Return an `.npz`: query_ids [Q], track_ids [N], scores float32 [Q, N], each `term.<name>` float32 [Q, N]."""
+    """Return an `.npz`: query_ids [Q], track_ids [N], scores [Q, N], each `term.<name>` [Q, N].
+
+    Scores and terms are float32, of fused models float64.
+    """
     track_ids = sorted(rankings[0].track_ids)
     terms = {
         f"term.{name}": score_matrix([(ranking.rows, ranking.terms[name]) for ranking in rankings], len(track_ids))

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import path_of
 from .errors import BundleError
 from .output import write_whole
 from .preprocess import Recipe
@@ -78,10 +79,10 @@ class Bundle:
 def open_bundle(path: str | Path) -> Bundle:
     """Read and check a bundle.
 
-    Raises BundleError when the folder is none, the schema is unknown, a field is missing or of the wrong type, or a
-    file is absent or does not match its checksum.
+    Raises InputError for what is no path, BundleError when the folder is none, the schema is unknown, a field is
+    missing or of the wrong type, or a file is absent or does not match its checksum.
     """
-    path = Path(path)
+    path = path_of("bundle", path)
     manifest = _read_manifest(path)
     reader = _Reader(path / MANIFEST, manifest)
     recipe = dict(reader.record("preprocessing"))
@@ -133,10 +134,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     place = path / MANIFEST
     try:
         manifest = json.loads(place.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BundleError(
-            path, f"is no bundle: it holds no {MANIFEST}", "give a folder such as checkpoints/NAME"
-        ) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _no_bundle(path) from error
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError(place, f"cannot be read ({error})", REMEDY) from error
     if not isinstance(manifest, dict):
@@ -145,6 +144,18 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         fact = f"has schema {manifest.get('schema')!r}, and this engine reads schema {SCHEMA}"
         raise BundleError(place, fact, f"{REMEDY}, or install the engine that wrote it")
     return manifest
+
+
+def _no_bundle(path: Path) -> BundleError:
+    """Return the error for a path where no manifest lies."""
+    remedy = f"give a folder that holds {MANIFEST}, such as checkpoints/NAME"
+    if path.is_dir():
+        return BundleError(path, f"is no bundle: it holds no {MANIFEST}", remedy)
+    if not path.exists():
+        return BundleError(path, "does not exist", remedy)
+    if (path.parent / MANIFEST).is_file():
+        remedy = f"give its folder, {path.parent}"
+    return BundleError(path, "is a file, and a bundle is a folder", remedy)
 
 
 def _graph(reader: _Reader, path: Path, name: str) -> GraphFile:

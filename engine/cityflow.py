@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 import reprlib
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arguments import check_kind, items, path_of, say
 from .errors import FrameError, InputError
 from .output import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -31,6 +33,7 @@ class Track:
 
     frames: T references below the frames' root.  boxes: float64 [T, 4], x, y, w, h in pixels, one a frame.
     nl, nl_other_views: descriptions of this view and of the same vehicle elsewhere, where the file has them.
+    source: the file it was read from, for what must be said of it later.
     Raises InputError for frames and boxes that do not go together, FrameError for a reference that leaves the root.
     """
 
@@ -39,11 +42,18 @@ class Track:
     boxes: NDArray[np.float64]
     nl: tuple[str, ...] = ()
     nl_other_views: tuple[str, ...] = ()
+    source: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where an error about it points: its file, where it has one, and its id."""
+        return f"track {self.id}" if self.source is None else f"{self.source}: track {self.id}"
 
     def __post_init__(self) -> None:
-        place = f"track {self.id}"
-        if isinstance(self.frames, str):
-            raise InputError(place, "frames is text", "give a tuple of references")
+        place = self.place
+        check_kind("track", self.id, str, "give an id that is text")
+        if isinstance(self.frames, str) or not isinstance(self.frames, Sequence):
+            raise InputError(place, f"frames is {say(self.frames)}", "give a tuple of references")
         if not isinstance(self.boxes, np.ndarray) or self.boxes.shape != (len(self.frames), 4) or not self.frames:
             shape = getattr(self.boxes, "shape", type(self.boxes).__name__)
             fact = f"has {len(self.frames)} frames and boxes of {shape}"
@@ -69,6 +79,7 @@ class Query:
 
     def __post_init__(self) -> None:
         place = f"query {self.id}"
+        check_kind("query", self.id, str, "give an id that is text")
         for field in ("nl", "nl_other_views"):
             value = getattr(self, field)
             object.__setattr__(
@@ -115,7 +126,7 @@ def load_truth(
     for query, track in truth.items():
         place = f"{path}: query {query}"
         if not isinstance(track, str):
-            raise InputError(place, f"is {_kind(track)}", "a truth maps each query id to one track id")
+            raise InputError(place, f"is {say(track)}", "a truth maps each query id to one track id")
         if query not in query_ids:
             raise InputError(place, f"is not in {queries_file}", "remove it or add the query")
         if track_ids is not None and track not in track_ids:
@@ -144,7 +155,12 @@ def load_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
 
 
 def write_submission(path: str | Path, rankings: Mapping[str, Sequence[str]]) -> None:
-    """Write query id → track ids, best first, whole or not at all. Raises OutputError."""
+    """Write query id → track ids, best first, whole or not at all. Raises OutputError, InputError for other records."""
+    check_kind(
+        "rankings", rankings, Mapping, "give query id -> track ids, such as a ranking's `track_ids` by its query"
+    )
+    for query in items("rankings", rankings, str, "give query ids that are text"):
+        items(f"rankings of {query}", rankings[query], str, "give a list of track ids")
     write_whole(path, submission_bytes(rankings))
 
 
@@ -156,8 +172,9 @@ def submission_bytes(rankings: Mapping[str, Sequence[str]]) -> bytes:
 
 def read_object(path: str | Path) -> dict[str, Any]:
     """Read a JSON file of records by id. Raises InputError for one that is none, or repeats an id or a key."""
+    path = path_of("path", path)
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror or error})", "check the path") from error
     except UnicodeDecodeError as error:
@@ -182,7 +199,7 @@ def read_object(path: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(path, f"holds a number that cannot be read ({error})", "correct it") from error
     if not isinstance(value, dict):
-        raise InputError(path, f"is {_kind(value)}", "wanted an object that maps ids to records")
+        raise InputError(path, f"is {say(value)}", "wanted an object that maps ids to records")
     if twice:
         key, record = twice[0]
         owner = next((f" {owner}:" for owner, held in value.items() if held is record), "")
@@ -217,10 +234,10 @@ def _one_line(text: str) -> str:
 def _track(path: str | Path, key: str, record: Any) -> Track:  # noqa: ANN401
     place = f"{path}: track {key}"
     if not isinstance(record, dict):
-        raise InputError(place, f"is {_kind(record)}", "wanted an object with frames and boxes")
+        raise InputError(place, f"is {say(record)}", "wanted an object with frames and boxes")
     for field in ("frames", "boxes"):
         if not isinstance(record.get(field), list):
-            raise InputError(place, f"{field} is {_kind(record.get(field))}", "wanted a list")
+            raise InputError(place, f"{field} is {say(record.get(field))}", "wanted a list")
     frames, boxes = record["frames"], record["boxes"]
     if not frames:
         raise InputError(place, "frames is empty", "a track has at least one frame")
@@ -233,6 +250,7 @@ def _track(path: str | Path, key: str, record: Any) -> Track:  # noqa: ANN401
         boxes=_boxes(place, boxes),
         nl=_sentences(place, "nl", record.get("nl", [])),
         nl_other_views=_sentences(place, "nl_other_views", record.get("nl_other_views", [])),
+        source=str(path),
     )
 
 
@@ -241,7 +259,7 @@ def _query(path: str | Path, key: str, record: Any) -> Query:  # noqa: ANN401
     if isinstance(record, list):
         record = {"nl": record}
     if not isinstance(record, dict):
-        raise InputError(place, f"is {_kind(record)}", "wanted a list of sentences or an object with nl")
+        raise InputError(place, f"is {say(record)}", "wanted a list of sentences or an object with nl")
     sentences = _sentences(place, "nl", record.get("nl"))
     if not sentences:
         raise InputError(place, "nl is empty", "a query has at least one sentence")
@@ -258,7 +276,7 @@ def frame_reference(place: str, row: int, value: Any) -> str:  # noqa: ANN401
     """Return a reference without `./`, or raise InputError, or FrameError when it is absolute or leaves the root."""
     field = f"{place}: frames[{row}]"
     if not isinstance(value, str) or not value or value != _one_line(value):
-        raise InputError(field, f"is {_kind(value)}", "wanted a path below the frames' root")
+        raise InputError(field, f"is {say(value)}", "wanted a path below the frames' root")
     if value.startswith("/"):
         raise FrameError(field, f"{value!r} is absolute", "give a path below the frames' root")
     parts: list[str] = []
@@ -281,7 +299,7 @@ def _boxes(place: str, boxes: Iterable[Any]) -> NDArray[np.float64]:
     for row, box in enumerate(boxes):
         field = f"{place}: boxes[{row}]"
         if not isinstance(box, list) or len(box) != 4:
-            raise InputError(field, f"is {_kind(box)}", "wanted [x, y, w, h] in pixels")
+            raise InputError(field, f"is {say(box)}", "wanted [x, y, w, h] in pixels")
         if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in box):
             fact = f"{reprlib.repr(box)} holds something that is not a number"
             raise InputError(field, fact, "wanted [x, y, w, h] in pixels")
@@ -299,11 +317,11 @@ def _boxes(place: str, boxes: Iterable[Any]) -> NDArray[np.float64]:
 
 def _sentences(place: str, field: str, value: Any) -> tuple[str, ...]:  # noqa: ANN401
     if not isinstance(value, list):
-        raise InputError(place, f"{field} is {_kind(value)}", "wanted a list of sentences")
+        raise InputError(place, f"{field} is {say(value)}", "wanted a list of sentences")
     for row, sentence in enumerate(value):
         item = f"{place}: {field}[{row}]"
         if not isinstance(sentence, str):
-            raise InputError(item, f"is {_kind(sentence)}", "wanted a sentence")
+            raise InputError(item, f"is {say(sentence)}", "wanted a sentence")
         if not any(character.isalnum() for character in sentence):
             raise InputError(item, f"{reprlib.repr(sentence)} says nothing", "write a description")
         try:
@@ -311,8 +329,3 @@ def _sentences(place: str, field: str, value: Any) -> tuple[str, ...]:  # noqa: 
         except UnicodeEncodeError as error:
             raise InputError(item, f"is not valid Unicode ({error.reason})", "correct it") from error
     return tuple(value)
-
-
-def _kind(value: Any) -> str:  # noqa: ANN401
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
-    return "missing" if value is None else f"{names[type(value)]} ({reprlib.repr(value)})"

@@ -45,7 +45,14 @@ def rank(
     frames: Annotated[
         Path, typer.Option(help="Folder the frame references start from: images, or one video a camera.")
     ],
-    model: Annotated[Path, typer.Option(help="Bundle, such as checkpoints/NAME.")],
+    model: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="<path>",
+            help="Bundle, such as checkpoints/NAME. Given more than once, the systems' scores are standardised per "
+            "query over all tracks and averaged.",
+        ),
+    ],
     queries: Annotated[Path | None, typer.Option(help="Queries: id -> sentences.")] = None,
     query: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A description instead of a file; may be repeated.")
@@ -53,11 +60,21 @@ def rank(
     truth: Annotated[Path | None, typer.Option(help="Truth: query id -> track id; adds metrics.")] = None,
     output: Annotated[Path | None, typer.Option(help="Submission to write: query id -> track ids, best first.")] = None,
     report: Annotated[Path | None, typer.Option(help="Folder for a page with pictures (index.html).")] = None,
-    scores: Annotated[Path | None, typer.Option(help="Score matrix and its terms to write (.npz).")] = None,
-    vectors: Annotated[
-        Path | None, typer.Option(help="Track vectors (.npz): used where the file exists and fits, else written.")
+    scores: Annotated[
+        Path | None, typer.Option(help="Score matrix and its terms to write (.npz), of every track whatever --top-k.")
     ] = None,
-    top_k: Annotated[int | None, typer.Option(min=1, help="Keep only the first so many tracks a query.")] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(help="Track vectors (.npz) of one model: used where the file exists and fits, else written."),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Keep only the first so many tracks a query. Masks of sbnet that cannot change such a list are "
+            "skipped; with --scores, or with several models, all are computed.",
+        ),
+    ] = None,
     frames_per_track: Annotated[
         str | None,
         typer.Option(
@@ -78,7 +95,8 @@ def rank(
     feature_cache: Annotated[
         str,
         typer.Option(
-            metavar="SIZE", help="Feature maps held in memory; beyond it they are in a temporary file. For sbnet."
+            metavar="SIZE",
+            help="Feature maps held in memory, of each sbnet model; beyond it they are in a temporary file.",
         ),
     ] = "2GiB",
     strict: Annotated[bool, typer.Option("--strict", help="Turn warnings into an error; write nothing.")] = False,
@@ -94,7 +112,7 @@ def rank(
     job = batch.RankJob(
         tracks=tracks,
         frames=frames,
-        model=model,
+        models=tuple(model),
         queries=queries,
         texts=tuple(query or ()),
         truth=truth,
@@ -115,7 +133,7 @@ def rank(
     # One process, one owner of the cores: the decode threads and the sessions share them, OpenCV's own pool does not.
     cv2.setNumThreads(1)
     with progress_bars(quiet=quiet) as progress:
-        result = batch.run(job, progress=progress)
+        result = batch.run(job, progress=progress, note=lambda line: typer.echo(f"note: {line}", err=True))
     for line in result.warning_lines:
         typer.echo(f"warning: {line}", err=True)
     if as_json:
@@ -201,12 +219,16 @@ def doctor(
 
 
 def parse_size(text: str, option: str = "--frame-cache") -> int:
-    """Return the bytes of a size such as 4096, 512MiB or 2GB. Raises InputError naming the option."""
-    units = {"": 1, "B": 1}
-    for power, letter in enumerate("KMGT", 1):
-        units |= {letter: 1024**power, f"{letter}iB": 1024**power, f"{letter}B": 1000**power}
-    digits = text.strip().rstrip("KMGTiB ")
-    unit = text.strip()[len(digits) :].strip()
+    """Return the bytes of a size such as 4096, 512MiB, 2g or 2GB, in letters of either case.
+
+    A letter alone and with iB counts in 1024s, with B in 1000s. Raises InputError naming the option.
+    """
+    units = {"": 1, "b": 1}
+    for power, letter in enumerate("kmgt", 1):
+        units |= {letter: 1024**power, f"{letter}ib": 1024**power, f"{letter}b": 1000**power}
+    size_text = text.strip().lower()
+    digits = size_text.rstrip("kmgtib ")
+    unit = size_text[len(digits) :].strip()
     try:
         size = int(float(digits) * units[unit])
     except (ValueError, KeyError, OverflowError) as error:
@@ -252,7 +274,9 @@ def _fault(error: Exception, extras: Mapping[str, str]) -> tuple[str, int] | Non
         _abandon_output()
         return f"standard output: cannot be written ({error.strerror}); send it elsewhere", 2
     if hasattr(error, "format_message"):  # the parser's own errors: unknown options, missing values
-        return f"{error.format_message()}; see `nlvr-engine --help`".replace(".;", ";"), 2
+        context = getattr(error, "ctx", None)
+        verb = f"{context.info_name} " if context is not None and context.parent is not None else ""
+        return f"{error.format_message()}; see `nlvr-engine {verb}--help`".replace(".;", ";"), 2
     return None
 
 

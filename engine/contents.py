@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from .bundle import open_bundle
 from .cityflow import load_queries, load_submission, load_tracks, load_truth, read_object
+from .errors import InputError
 from .index import TrackIndex
 from .language import read_query
 from .summary import count
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from .cityflow import Query, Track
 
+START_BYTES = 4096
+
 
 def describe(path: Path) -> Iterator[str]:
     """Yield what a bundle, or a file of tracks, queries, truth, rankings or vectors holds. Raises NlvrError."""
@@ -25,6 +29,7 @@ def describe(path: Path) -> Iterator[str]:
         return _describe_bundle(path)
     if path.suffix == ".npz":
         return _describe_arrays(path)
+    _check_json(path)
     kind = file_kind(path)
     if kind == "tracks":
         return _describe_tracks(path, load_tracks(path))
@@ -34,6 +39,20 @@ def describe(path: Path) -> Iterator[str]:
         truth = load_truth(path, query_ids=read_object(path).keys())
         return iter([f"{path}: a truth, the track of each of {count(len(truth), 'query', 'queries')}"])
     return _describe_queries(path, load_queries(path))
+
+
+def _check_json(path: Path) -> None:
+    """Refuse a file that does not even begin like JSON: to correct one is no remedy for a picture or a video."""
+    if not path.is_file():  # what is not there says so when it is read, and a pipe is read once
+        return
+    try:
+        with path.open("rb") as file:
+            start = file.read(START_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
+    except OSError:  # it says so when it is read
+        return
+    if start and start[:1] not in b"{[":
+        remedy = "inspect reads a bundle's folder, JSON files of tracks, queries, truth or rankings, and .npz files"
+        raise InputError(path, "is no JSON file", remedy)
 
 
 def file_kind(path: Path) -> Literal["tracks", "queries", "rankings", "truth"]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from . import kernels
+from .arguments import check_kind, items, whole_number
 from .bundle import Bundle, open_bundle
-from .cityflow import query_from_text
+from .cityflow import Query, Track, query_from_text
 from .errors import InputError, KernelsUnavailableError, VectorsMismatchError
 from .frames import FrameStore
 from .index import QueryVectors, TrackIndex, track_digest
@@ -20,12 +21,11 @@ from .sampling import check_rule
 from .systems import open_system
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from .cityflow import Query, Track
     from .mask_view import MaskView
     from .systems import Progress
 
@@ -39,7 +39,8 @@ class Engine:
     refused.  threads: graph runs and ranking tasks at once, by default the CPUs this process may use.
     batch_size: rows in flight; it changes speed alone.  feature_bytes: of an index's feature maps held in memory, for a
     system that has any; what is beyond is in a temporary file.
-    Raises BundleError, DeviceUnavailableError, KernelsUnavailableError, InputError.
+    Raises BundleError, DeviceUnavailableError, KernelsUnavailableError, InputError. Once it is closed, or for an
+    argument of another type, a method raises InputError.
     """
 
     def __init__(
@@ -56,8 +57,8 @@ class Engine:
             ("batch_size", batch_size, 1),
             ("feature_bytes", feature_bytes, 0),
         ):
-            if value is not None and value < least:
-                raise InputError(option, f"is {value}", f"give {least} or more")
+            if value is not None:
+                whole_number(option, value, least=least)
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
         try:
             kernels.isa()
@@ -69,6 +70,7 @@ class Engine:
         self._system = open_system(
             self.bundle, device=device, threads=self.threads, batch_size=batch_size, feature_bytes=feature_bytes
         )
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +79,8 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Stop the engine's threads."""
+        """Stop the engine's threads; it encodes and ranks no more."""
+        self._closed = True
         self._system.close()
 
     @property
@@ -91,7 +94,7 @@ class Engine:
 
     def encode_tracks(
         self,
-        tracks: Sequence[Track],
+        tracks: Iterable[Track],
         frames: FrameStore | str | Path,
         *,
         frames_per_track: str | int | None = None,
@@ -104,12 +107,14 @@ class Engine:
         progress: called with a stage, how many are done, and of how many.
         Raises InputError, FrameError, ScoreError.
         """
+        self._check_open()
         if not isinstance(frames, FrameStore):
             with FrameStore(frames, decode_threads=self.threads, cache_bytes=0) as store:
                 return self.encode_tracks(tracks, store, frames_per_track=frames_per_track, progress=progress)
-        ordered = sorted(tracks, key=lambda track: track.id)
-        ids = tuple(track.id for track in ordered)
         place = "tracks"
+        given = items(place, tracks, Track, "give Tracks, such as load_tracks returns")
+        ordered = sorted(given, key=lambda track: track.id)
+        ids = tuple(track.id for track in ordered)
         if not ids:
             raise InputError(place, "the gallery is empty", "give at least one track")
         if len(set(ids)) != len(ids):
@@ -136,7 +141,7 @@ class Engine:
         Where the system needs nothing of the kind, that is the index itself.
         Raises VectorsMismatchError when another bundle made the index, InputError for a frame that cannot be read.
         """
-        self._check_made_here(index, "index", "encode the tracks")
+        self._check_index(index)
         stage = self._system.second_stage
         if stage is None:
             return index
@@ -155,10 +160,12 @@ class Engine:
 
         Raises InputError for no queries, ScoreError naming a query whose vector is not finite.
         """
+        self._check_open()
         place = "queries"
-        if not queries:
+        given = items(place, queries, Query, "give Queries, such as load_queries returns")
+        if not given:
             raise InputError(place, "are none", "give at least one")
-        return self._system.encode_queries(queries, notices=notices or Notices(), progress=progress or _silent)
+        return self._system.encode_queries(given, notices=notices or Notices(), progress=progress or _silent)
 
     def rank(
         self,
@@ -175,11 +182,12 @@ class Engine:
         Raises VectorsMismatchError when another bundle made the index, InputError for `allowed` of another length,
         ScoreError.
         """
-        self._check_made_here(index, "index", "encode the tracks")
-        if not queries:
-            return []
+        self._check_index(index)
         if not isinstance(queries, QueryVectors):
-            queries = self.encode_queries(queries, progress=progress)
+            given = items("queries", queries, Query, "give Queries, or what `Engine.encode_queries` returns")
+            if not given:
+                return []
+            queries = self.encode_queries(given, progress=progress)
         self._check_made_here(queries, "queries", "encode them")
         stage = self._system.second_stage
         return rank(
@@ -213,18 +221,28 @@ class Engine:
         Raises VectorsMismatchError for what another bundle made, InputError where the system draws no masks, the index
         holds no feature maps, or a number is out of range.
         """
-        self._check_made_here(index, "index", "encode the tracks")
+        self._check_index(index)
+        check_kind("queries", queries, QueryVectors, "encode them with `Engine.encode_queries`")
         self._check_made_here(queries, "queries", "encode them")
         if self._system.second_stage is None:
             raise InputError(self.bundle.path, f"system {self.bundle.system} draws no masks", "use a bundle of sbnet")
-        chosen = np.asarray(rows, np.int64)
-        for place, numbers, count in (
-            ("query", np.array([query]), len(queries.query_ids)),
-            ("rows", chosen, len(index)),
-        ):
-            if len(numbers) and not (numbers.min() >= 0 and numbers.max() < count):
-                raise InputError(place, f"is {numbers.tolist()}", f"give numbers from 0 to {count - 1}")
-        return self._system.second_stage.mask_views(index, queries, query, chosen)
+        remedy = "give whole numbers, rows of the index such as a ranking's `rows`"
+        chosen = [
+            whole_number(f"rows[{place}]", row, least=0, most=len(index) - 1)
+            for place, row in enumerate(items("rows", rows, object, remedy))
+        ]
+        number = whole_number("query", query, least=0, most=len(queries.query_ids) - 1)
+        return self._system.second_stage.mask_views(index, queries, number, np.array(chosen, np.int64))
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InputError(self.bundle.path, "its engine is closed", "open another Engine")
+
+    def _check_index(self, index: TrackIndex) -> None:
+        """Refuse what is no index of this engine's bundle. Raises InputError, VectorsMismatchError."""
+        self._check_open()
+        check_kind("index", index, TrackIndex, "give what `Engine.encode_tracks` or `TrackIndex.load` returns")
+        self._check_made_here(index, "index", "encode the tracks")
 
     def _check_made_here(self, made: TrackIndex | QueryVectors, place: str, remedy: str) -> None:
         """Refuse vectors of another bundle. Raises VectorsMismatchError."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
+from .arguments import check_kind, items, path_of, whole_number
 from .errors import InputError
 from .notices import Notices
 from .video import Video, VideoReader, find_video, is_file
@@ -47,14 +48,13 @@ class FrameStore:
         cache_bytes: int = 256 * 2**20,
         notices: Notices | None = None,
     ) -> None:
-        self.root = Path(root)
+        self.root = path_of("root", root)
         if not self.root.is_dir():
             raise InputError(
                 self.root, "is no folder of frames", "give the folder that the frame references start from"
             )
         for option, value, least in (("decode_threads", decode_threads, 1), ("cache_bytes", cache_bytes, 0)):
-            if value < least:
-                raise InputError(option, f"is {value}", f"give {least} or more")
+            whole_number(option, value, least=least)
         self.decode_threads = decode_threads
         self.notices = notices if notices is not None else Notices()
         self.decoded = 0
@@ -100,7 +100,7 @@ class FrameStore:
             raise InputError(self.root, state, "open another FrameStore")
         waiting: deque[tuple[str, Future[T]]] = deque()
         try:
-            for reference in dict.fromkeys(references):
+            for reference in dict.fromkeys(items("references", references, str, "give paths below the root")):
                 waiting.append((reference, self._submit(reference, work)))
                 if len(waiting) > 2 * self.decode_threads:
                     first, future = waiting.popleft()
@@ -208,6 +208,7 @@ class FrameStore:
 
     def _video(self, reference: str) -> Video | None:
         """Return the video that stands in for a reference whose file is absent, if there is one."""
+        check_kind("reference", reference, str, "give a path below the root")
         folder, _, _ = reference.rpartition("/")
         camera, _, images = folder.rpartition("/")
         if images != "img1" or is_file(self.root / reference):

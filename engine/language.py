@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .arguments import check_kind, items
 from .grammar import find_subject, split
 from .motion import find_motion
 from .spelling import clean
@@ -41,7 +42,11 @@ class Reading:
 
 
 def read(sentence: str) -> Reading:
-    """The colour (of `COLOURS`), type (of `TYPES`) and motion (of `MOTIONS`) of the subject, None where it has none."""
+    """The colour (of `COLOURS`), type (of `TYPES`) and motion (of `MOTIONS`) of the subject, None where it has none.
+
+    Raises InputError for a sentence that is no text.
+    """
+    check_kind("sentence", sentence, str, "give a description")
     words = split(clean(sentence))
     subject = find_subject(words)
     return Reading(sentence, subject.colour, subject.type, find_motion(words, subject))
@@ -61,9 +66,11 @@ def read_query(sentences: Iterable[str], other_views: Iterable[str] = ()) -> Att
     """What a query's sentences say by vote.
 
     `other_views` describe the same vehicle elsewhere: they vote for colour and type after `sentences`, not for motion.
+    Raises InputError for what is no list of sentences.
     """
-    here = [read(sentence) for sentence in sentences]
-    everywhere = vote([*here, *(read(sentence) for sentence in other_views)])
+    remedy = "give a list of sentences"
+    here = [read(sentence) for sentence in items("sentences", sentences, str, remedy)]
+    everywhere = vote([*here, *(read(sentence) for sentence in items("other_views", other_views, str, remedy))])
     return Attributes(everywhere.colour, everywhere.type, vote(here).motion)
 
 

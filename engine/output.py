@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from .arguments import path_of
 from .errors import unwritable
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class Staging:
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
-    """Write one file whole or not at all. Raises OutputError."""
+    """Write one file whole or not at all. Raises OutputError, InputError for what is no path."""
+    path = path_of("path", path)
     with Staging() as staging:
         staging.add(path, content)
         staging.commit()

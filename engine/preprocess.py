@@ -90,7 +90,7 @@ def vehicle(image: NDArray[np.uint8], track: Track, position: int, recipe: Recip
     try:
         cut = crop(image, track.boxes[position], recipe)
     except ValueError as error:
-        place = f"track {track.id}: boxes[{position}] in {track.frames[position]}"
+        place = f"{track.place}: boxes[{position}] in {track.frames[position]}"
         fact = f"{track.boxes[position].tolist()} lies wholly outside the image of {width}x{height}"
         raise InputError(place, fact, "correct the box or remove it with its frame") from error
     line, length = points(track.boxes, width, height, recipe)

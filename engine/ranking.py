@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from . import kernels
+from .arguments import whole_number
 from .errors import InputError, ScoreError
 from .rescoring import best, mean_part
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .rescoring import PartialTerm, Pruning
     from .systems import Progress
 
+    Score = np.float32 | np.float64
+
 QUERIES_AT_ONCE = 256  # between two reports of progress; a query's ranking does not depend on it
 
 
@@ -27,23 +30,28 @@ QUERIES_AT_ONCE = 256  # between two reports of progress; a query's ranking does
 class Ranking:
     """The tracks of a gallery for one query, best first.
 
-    track_ids: k ids.  rows: int64 [k], their rows in the index.  scores: float32 [k].
-    terms: name → float32 [k], what the score is made of.  pruning: what a list that was cut short took, where a term
-    needs query and track together.
+    track_ids: k ids.  rows: int64 [k], their rows in the index.  scores: float32 [k], float64 where systems were fused.
+    terms: name → what the score is made of, of its shape and type.  pruning: what a list that was cut short took, where
+    a term needs query and track together.  complete: whether it is known to hold every track of the gallery.
     """
 
     query_id: str
     track_ids: tuple[str, ...]
     rows: NDArray[np.int64]
-    scores: NDArray[np.float32]
-    terms: Mapping[str, NDArray[np.float32]]
+    scores: NDArray[Score]
+    terms: Mapping[str, NDArray[Score]]
     pruning: Pruning | None = None
+    complete: bool = False
 
     def head(self, count: int) -> Ranking:
         """Return the first `count` tracks."""
-        terms = {name: values[:count] for name, values in self.terms.items()}
-        return Ranking(
-            self.query_id, self.track_ids[:count], self.rows[:count], self.scores[:count], terms, self.pruning
+        return replace(
+            self,
+            track_ids=self.track_ids[:count],
+            rows=self.rows[:count],
+            scores=self.scores[:count],
+            terms={name: values[:count] for name, values in self.terms.items()},
+            complete=self.complete and count >= len(self.track_ids),
         )
 
 
@@ -66,13 +74,7 @@ def rank(
     Raises InputError for a `top_k` below 1 or an `allowed` of another length, ScoreError naming the query and the track
     whose score is not a number.
     """
-    if top_k is not None and top_k < 1:
-        option = "top_k"
-        raise InputError(option, f"is {top_k}", "give a number above 0")
-    allowed = None if allowed is None else np.asarray(allowed)
-    if allowed is not None and (allowed.shape != (len(index),) or allowed.dtype != np.bool_):
-        option = "allowed"
-        raise InputError(option, f"is {allowed.dtype} {list(allowed.shape)}", f"give bool [{len(index)}], one a track")
+    allowed = check_choice(len(index), top_k=top_k, allowed=allowed)
     add = None
     if partial is not None:
         add = _second_stage(
@@ -96,9 +98,35 @@ def rank(
                 inner = {name: _products(vector[at], index.vectors[:, at], stage.rows) for name, at in spans.items()}
             ids = tuple(index.track_ids[row] for row in stage.rows)
             values = {**stage.shares, **inner}
-            rankings.append(Ranking(queries.query_ids[query], ids, stage.rows, stage.scores, values, stage.pruning))
+            rankings.append(
+                Ranking(
+                    query_id=queries.query_ids[query],
+                    track_ids=ids,
+                    rows=stage.rows,
+                    scores=stage.scores,
+                    terms=values,
+                    pruning=stage.pruning,
+                    complete=len(ids) == len(index),
+                )
+            )
         progress("rank", len(rankings), len(queries.query_ids))
     return rankings
+
+
+def check_choice(tracks: int, *, top_k: int | None, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Return `allowed` as an array. Raises InputError for a `top_k` below 1, or `allowed` that is not bool [tracks]."""
+    if top_k is not None:
+        whole_number("top_k", top_k, least=1)
+    if allowed is None:
+        return None
+    place, remedy = "allowed", f"give bool [{tracks}], one a track"
+    try:
+        found = np.asarray(allowed)
+    except ValueError as error:
+        raise InputError(place, "is no array", remedy) from error
+    if found.shape != (tracks,) or found.dtype != np.bool_:
+        raise InputError(place, f"is {found.dtype} {list(found.shape)}", remedy)
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,12 +209,12 @@ def _products(query: NDArray[np.float32], tracks: NDArray[np.float32], rows: NDA
     return products if few else products[rows]
 
 
-def score_matrix(columns: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]], tracks: int) -> NDArray[np.float32]:
-    """Return scores in the order of the index: float32 [Q, tracks], −inf where a ranking stops short.
+def score_matrix(columns: Sequence[tuple[NDArray[np.int64], NDArray[Score]]], tracks: int) -> NDArray[Score]:
+    """Return scores in the order of the index: [Q, tracks] of their type, −inf where a ranking stops short.
 
-    columns: for each query the rows in the index, int64 [k], and their scores, float32 [k].
+    columns: for each query the rows in the index, int64 [k], and their scores, float32 or float64 [k].
     """
-    matrix = np.full((len(columns), tracks), -np.inf, np.float32)
+    matrix = np.full((len(columns), tracks), -np.inf, np.result_type(np.float32, *(scores for _, scores in columns)))
     for query, (rows, scores) in enumerate(columns):
         matrix[query, rows] = scores
     return matrix

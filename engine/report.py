@@ -111,7 +111,11 @@ class QuerySection:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything on the page. `pictures` maps track ids; None (or no entry) shows "frame not readable"."""
+    """Everything on the page.
+
+    pictures: by track id; None (or no entry) shows "frame not readable".  mask_model: what the legend calls the model
+    that draws the masks.  masks_flat: whether it was never trained, so that they are near a half everywhere.
+    """
 
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -119,6 +123,8 @@ class Report:
     sections: tuple[QuerySection, ...]
     pictures: Mapping[str, Picture | None]
     notice: str | None = None
+    mask_model: str = "the model"
+    masks_flat: bool = False
 
     @property
     def has_masks(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +15,11 @@ from .report import Picture, QuerySection, Report, Result, mask_picture, picture
 from .sampling import ShotPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from .batch import Quality
+    from .batch import ModelFacts, Quality
     from .cityflow import Query, Track
     from .frames import FrameStore
     from .index import QueryVectors, TrackIndex
@@ -37,15 +37,19 @@ def build_report(
     rankings: Sequence[Ranking],
     *,
     store: FrameStore,
-    facts: Mapping[str, Any],
+    models: Sequence[ModelFacts],
+    facts: Mapping[str, object],
     truth: Mapping[str, str] | None,
     quality: Quality | None,
     masks: Callable[[int, NDArray[np.int64]], Sequence[MaskView]] | None,
+    mask_model: ModelFacts,
 ) -> Report:
     """Return the report of a ranking: each query's five best tracks, and its true track where that is lower.
 
-    encoded: the queries' vectors; with their sentences' a card shows what each sentence adds to its score.
+    encoded: the queries' vectors; where the score is one inner product, a card shows what each sentence adds to it.
+    models, facts: what made the ranking, and what else the page says of it.
     masks: what the mask of a query, given by its number, makes of tracks, by their rows in the index; None for none.
+    mask_model: whose they are.  Of several models, index, encoded and masks are those of one.
     """
     positions: dict[str, int] = {}
     sections, views = [], []
@@ -66,7 +70,8 @@ def build_report(
     return Report(
         title="Vehicles ranked by description",
         facts=(
-            *((name.replace("_", " "), str(value)) for name, value in facts.items() if name != "trained"),
+            *_model_lines(models),
+            *((name, str(value)) for name, value in facts.items()),
             ("tracks", str(len(tracks))),
             ("queries", str(len(queries))),
             *((kind, str(count)) for kind, count in store.notices.counts.items()),
@@ -74,11 +79,41 @@ def build_report(
         metrics=() if quality is None else metric_lines(quality),
         sections=tuple(sections),
         pictures=pictures,
-        notice=None if facts["trained"] else UNTRAINED,
+        notice=untrained_line(models),
+        mask_model="the model" if len(models) == 1 else mask_model.name,
+        masks_flat=not mask_model.trained,
     )
 
 
-UNTRAINED = "This model was never trained: some or all of its weights are random, and its order means nothing."
+def untrained_line(models: Sequence[ModelFacts]) -> str | None:
+    """Say which of a ranking's models were never trained, and what that means; None where all were."""
+    untrained = [model.name for model in models if not model.trained]
+    if not untrained:
+        return None
+    if len(models) == 1:
+        return "This model was never trained: some or all of its weights are random, and its order means nothing."
+    fact = f"Never trained: {_and(untrained)}. Some or all of their weights are random"
+    return f"{fact}, and {'the order' if len(untrained) == len(models) else 'their share of the order'} means nothing."
+
+
+def score_line(models: Sequence[ModelFacts]) -> str:
+    """Say what the score of several models is."""
+    return (
+        f"mean of the scores of {_and([model.name for model in models])}, each standardised per query over all tracks"
+    )
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _model_lines(models: Sequence[ModelFacts]) -> Iterator[tuple[str, str]]:
+    """Yield (name, value) pairs of the models for a reader; what is the same for all of them is said once."""
+    for name in ("model", "system", "embedding_id", "device", "frames_per_track"):
+        values = [str(getattr(model, name)) for model in models]
+        yield name.replace("_", " "), values[0] if len(set(values)) == 1 else ", ".join(values)
+    if len(models) > 1:
+        yield "score", score_line(models)
 
 
 def metric_lines(quality: Quality) -> tuple[tuple[str, str], ...]:
@@ -93,7 +128,7 @@ def metric_lines(quality: Quality) -> tuple[tuple[str, str], ...]:
         ("median rank", f"{metrics.median_rank:g}"),
     ]
     if quality.unlisted:
-        lines.append((f"beyond the list, as rank {MISSING_RANK}", str(quality.unlisted)))
+        lines.append((f"true tracks not listed (count as rank {MISSING_RANK})", str(quality.unlisted)))
     if quality.ties is not None:
         lines.append(("MRR, ties broken at random", f"{quality.ties.mrr:.4f}"))
     return tuple(lines)
@@ -112,10 +147,10 @@ def _section(
     places = list(range(min(SHOWN, len(ranking.track_ids))))
     if rank is not None and rank > SHOWN:
         places.append(rank - 1)
-    if index.vectors.shape[1]:
+    if index.vectors.shape[1] and len(ranking.terms) == 1:
         sentences = np.stack([encoded.sentences[sentence] for sentence in query.nl])
         parts = index.vectors[ranking.rows[places]] @ sentences.T
-    else:  # nothing of the score is an inner product
+    else:  # of several terms a sentence's inner product is no share, and of a score without one there is none
         parts = np.zeros((len(places), 0), np.float32)
     section = QuerySection(
         query_id=query.id,
@@ -145,7 +180,7 @@ def _with_masks(
 
 def _result(ranking: Ranking, place: int, parts: NDArray[np.float32], target: str | None) -> Result:
     terms = [(name, float(values[place])) for name, values in ranking.terms.items()]
-    if len(parts) > 1 and len(ranking.terms) == 1:  # of several terms a sentence's inner product is no share
+    if len(parts) > 1:
         terms += [(f"sentence {number}", float(part)) for number, part in enumerate(parts, 1)]
     return Result(
         track_id=ranking.track_ids[place],

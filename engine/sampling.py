@@ -106,11 +106,13 @@ def check_boxes(tracks: Sequence[Track], store: FrameStore) -> None:
             box = track.boxes[position : position + 1]
             if own is None or not _beyond(box, own)[0]:
                 continue
-            place = f"track {track.id}: boxes[{position}] in {track.frames[position]}"
+            field = f"boxes[{position}] in {track.frames[position]}"
             if (geometry.clip_boxes(box, *own)[0, 2:] <= 0).any():
+                place = f"{track.place}: {field}"
                 fact = f"{box[0].tolist()} lies wholly outside the image of {own[0]}x{own[1]}"
                 raise InputError(place, fact, "correct the box or remove it with its frame")
-            store.notices.add("box clipped to its image", place)
+            # Without the file: an index keeps its notices, and is the same wherever its tracks were read from.
+            store.notices.add("box clipped to its image", f"track {track.id}: {field}")
 
 
 def _beyond(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:

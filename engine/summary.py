@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .language import read, read_query
-from .report_content import UNTRAINED, metric_lines
+from .report_content import metric_lines, score_line, untrained_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,9 @@ SHOWN_QUERIES, SHOWN_TRACKS, LISTED_TRACKS = 20, 3, 10
 def rank_record(result: RankResult) -> dict[str, Any]:
     """Return a job's summary for machines; of each ranking the first ten tracks."""
     return {
-        **result.engine,
+        "models": [asdict(model) for model in result.models],
+        "threads": result.threads,
+        "vectors": result.vectors,
         "tracks": result.tracks,
         "queries": len(result.queries),
         "frames_decoded": result.frames_decoded,
@@ -67,15 +69,19 @@ def print_rank(result: RankResult) -> None:
         print("   ".join(f"{name} {value}" for name, value in metric_lines(result.quality)))
     print(
         f"{count(result.tracks, 'track')}, {count(len(result.queries), 'query', 'queries')}, "
-        f"{count(result.frames_decoded, 'frame')} decoded, device {result.engine['device']}, "
+        f"{count(result.frames_decoded, 'frame')} decoded, "
+        f"device {', '.join(dict.fromkeys(model.device for model in result.models))}, "
         f"{sum(result.seconds.values()):.1f} s"
     )
+    if len(result.models) > 1:
+        print(f"score: {_printable(score_line(result.models))}")
     if result.pruning is not None:
         print(_pruning_line(result.pruning))
     for what, path in result.written.items():
         print(f"{what}: {path}")
-    if not result.engine["trained"]:
-        print(UNTRAINED)
+    untrained = untrained_line(result.models)
+    if untrained is not None:
+        print(_printable(untrained))
 
 
 def _pruning_line(pruning: Pruning) -> str:

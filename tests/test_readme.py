@@ -1,4 +1,4 @@
-"""The README's examples run as they stand."""
+"""The examples of the README and of docs/embedding.md run as they stand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def commands(verb):
 
 
 def test_the_rank_commands_run(checkout, cli, capsys):
-    files, question, masks = commands("rank")
+    files, question, masks, fused = commands("rank")
     assert cli(*shlex.split(files)[1:]) == 0
     assert len(json.loads((checkout / "output/ranking.json").read_text())) == 4
     assert (checkout / "output/report/index.html").is_file()
@@ -41,12 +42,27 @@ def test_the_rank_commands_run(checkout, cli, capsys):
     assert cli(*shlex.split(masks)[1:]) == 0
     assert "masks: 16 pairs of query and track considered" in capsys.readouterr().out
     assert (checkout / "output/masks/index.html").is_file()
+    assert cli(*shlex.split(fused)[1:]) == 0
+    assert "score: mean of the scores of contrastive-tiny and sbnet-tiny" in capsys.readouterr().out
+    assert len(json.loads((checkout / "output/fused.json").read_text())) == 4
 
 
 def test_the_python_example_runs(checkout):
     (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 3
+
+
+def test_the_examples_of_embedding_run(checkout):
+    text = (REPOSITORY / "docs/embedding.md").read_text()
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    (checkout / "footage").symlink_to(REPOSITORY / "engine" / "sample")
+    for name in ("tracks.json", "queries.json"):
+        (checkout / name).symlink_to(REPOSITORY / "engine" / "sample" / "carpark" / name)
+    program = "\n".join(textwrap.dedent(block) for block in blocks)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "of 4 tracks needed no whole mask" in done.stdout
+    assert "(6, 6)" in done.stdout
 
 
 def test_the_options_of_the_plugged_in_verbs_are_real(cli, capsys):

@@ -20,7 +20,7 @@ Device = Literal["auto", "cpu", "cuda", "tensorrt"]
 def check_device(device: str) -> None:
     """Raise InputError for a name that is no device."""
     option = "--device"
-    if device not in get_args(Device):
+    if not isinstance(device, str) or device not in get_args(Device):
         raise InputError(option, f"{device!r} is no device", f"give one of {', '.join(get_args(Device))}")
 
 

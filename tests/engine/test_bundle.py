@@ -134,12 +134,11 @@ def test_the_embedding_id_changes_with_the_manifest_and_with_nothing_else(folder
 
 
 def test_a_folder_without_a_manifest_is_no_bundle(tmp_path, folder):
-    for path in (folder, tmp_path / "absent"):
+    remedy = "give a folder that holds manifest.json, such as checkpoints/NAME"
+    for path, fact in ((folder, "is no bundle: it holds no manifest.json"), (tmp_path / "absent", "does not exist")):
         with pytest.raises(BundleError) as caught:
             open_bundle(path)
-        assert str(caught.value) == (
-            f"{path}: is no bundle: it holds no manifest.json; give a folder such as checkpoints/NAME"
-        )
+        assert str(caught.value) == f"{path}: {fact}; {remedy}"
 
 
 def test_a_file_is_no_bundle(folder):

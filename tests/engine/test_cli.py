@@ -241,7 +241,7 @@ def test_each_frame_is_decoded_once_for_all_its_tracks(rank, gallery, capsys):
     assert rank(frames_per_track="all", json=True) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["frames_decoded"] == len({*range(1, 11)})
-    assert summary["tracks"], summary["queries"] == (6, 3)
+    assert (summary["tracks"], summary["queries"]) == (6, 3)
 
 
 def test_report_is_written_and_shows_the_truth(rank, gallery):
@@ -257,6 +257,140 @@ def test_the_report_of_sbnet_shows_each_results_mask(rank, gallery, sbnet):
     page = (gallery / "out" / "report" / "index.html").read_text()
     assert page.count("data:image/png") == page.count('class="frame mask"') == 3 * 4
     assert "mask from 0 to 1" in page
+    assert "it was never trained, so its masks are near a half everywhere, which shows as one flat colour" in page
+
+
+@pytest.fixture
+def both(tiny, sbnet):
+    """The shipped bundles of both systems, which `rank` then fuses."""
+    return [tiny, sbnet]
+
+
+def scores_of(path):
+    """Return the arrays of a file of scores."""
+    with np.load(path) as file:
+        return dict(file)
+
+
+def test_several_models_are_ranked_by_the_mean_of_their_standardised_scores(rank, gallery, both):
+    total = 0
+    for number, one in enumerate(both):
+        assert rank(model=one, scores=gallery / "out" / f"{number}.npz") == 0
+        scores = scores_of(gallery / "out" / f"{number}.npz")["scores"].astype(np.float64)
+        total += (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True) / len(both)
+    assert rank(model=both, scores=gallery / "out" / "fused.npz") == 0
+    fused = scores_of(gallery / "out" / "fused.npz")
+    np.testing.assert_allclose(fused["scores"], total, rtol=1e-12, atol=1e-12)
+    shares = [fused["term.contrastive-tiny"], fused["term.sbnet-tiny"]]
+    np.testing.assert_allclose(np.mean(shares, axis=0), fused["scores"], rtol=1e-12, atol=1e-12)
+    for row, ids in enumerate(submission(gallery).values()):
+        order = sorted(range(6), key=lambda track, row=row: (-fused["scores"][row][track], track))
+        assert ids == [f"t{track}" for track in order]
+
+
+def test_several_models_rank_alike_through_python(rank, gallery, both):
+    from nlvr.engine import Engine, FrameStore, fuse, load_queries, load_tracks
+
+    assert rank(model=both, scores=gallery / "out" / "scores.npz", top_k=4) == 0
+    tracks, queries = load_tracks(gallery / "tracks.json"), load_queries(gallery / "queries.json")
+    rankings = {}
+    with FrameStore(gallery / "frames") as frames:
+        for path in both:
+            with Engine(path) as engine:
+                rankings[path.name] = engine.rank(engine.encode_tracks(tracks, frames), queries)
+    fused = fuse(rankings, top_k=4)
+    assert {ranking.query_id: list(ranking.track_ids) for ranking in fused} == submission(gallery)
+    scores = scores_of(gallery / "out" / "scores.npz")["scores"]
+    for row, ranking in zip(scores, fused, strict=True):
+        assert ranking.scores.tobytes() == row[ranking.rows].tobytes()
+
+
+def test_the_order_of_the_models_never_changes_a_ranking(rank, gallery, both):
+    scores = gallery / "out" / "scores.npz"
+    assert rank(model=both, scores=scores) == 0
+    first, expected = submission(gallery), scores_of(scores)["scores"]
+    assert rank(model=both[::-1], scores=scores) == 0
+    assert submission(gallery) == first
+    np.testing.assert_array_equal(scores_of(scores)["scores"], expected)
+
+
+def test_a_fused_list_is_cut_after_the_complete_ranking(rank, gallery, both, capsys):
+    assert rank(model=both, truth=gallery / "truth.json") == 0
+    complete = submission(gallery)
+    capsys.readouterr()
+    assert rank(model=both, truth=gallery / "truth.json", top_k=2, json=True) == 0
+    assert submission(gallery) == {query: ids[:2] for query, ids in complete.items()}
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["pruning"] is None
+    truth = json.loads((gallery / "truth.json").read_text())
+    ranks = [ids.index(truth[query]) + 1 if truth[query] in ids else 101 for query, ids in submission(gallery).items()]
+    assert summary["metrics"]["mrr"] == pytest.approx(np.mean([1 / rank for rank in ranks]))
+
+
+def test_a_fused_ranking_names_its_models(rank, gallery, both, capsys):
+    report = gallery / "out" / "report"
+    assert rank(model=both, report=report, truth=gallery / "truth.json") == 0
+    said = "mean of the scores of contrastive-tiny and sbnet-tiny, each standardised per query over all tracks"
+    out = capsys.readouterr().out
+    assert f"score: {said}\n" in out
+    assert "Never trained: contrastive-tiny and sbnet-tiny." in out
+    page = (report / "index.html").read_text()
+    for words in (
+        said,
+        f"{both[0]}, {both[1]}",
+        "contrastive, sbnet",
+        "Never trained: contrastive-tiny and sbnet-tiny",
+    ):
+        assert words in page
+    assert "where sbnet-tiny sees what the query describes" in page
+    assert page.count("<dt>contrastive-tiny</dt>") == page.count("<dt>sbnet-tiny</dt>") == page.count('class="terms"')
+    assert page.count('class="frame mask"') == page.count('class="terms"')
+    assert rank(model=both, json=True) == 0
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert [(model["name"], model["system"]) for model in models] == [
+        ("contrastive-tiny", "contrastive"),
+        ("sbnet-tiny", "sbnet"),
+    ]
+
+
+def test_models_whose_folders_have_one_name_are_told_apart_by_their_paths(rank, gallery, both, capsys):
+    copies = []
+    for number, path in enumerate(both):
+        copies.append(gallery / f"run{number}" / "bundle")
+        shutil.copytree(path, copies[-1])
+    assert rank(model=copies, json=True) == 0
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert [model["name"] for model in models] == [str(path) for path in copies]
+
+
+def test_a_track_without_frames_is_refused_by_several_models_as_by_one(rank, gallery, both, tiny, capsys):
+    for number in range(1, 6):
+        (gallery / f"frames/cam/img1/{number:06d}.jpg").unlink()
+    assert rank(model=tiny) == 2
+    line = refused(capsys, "no frame can be read", "t0 (cam/img1/000001.jpg", "frame missing: 5")
+    assert rank(model=both) == 2
+    assert refused(capsys) == line
+    assert not any((gallery / "out").iterdir())
+
+
+def test_missing_frames_are_counted_once_for_all_models(rank, gallery, both, capsys):
+    (gallery / "frames/cam/img1/000003.jpg").unlink()
+    (gallery / "frames/cam/img1/000007.jpg").write_bytes((gallery / "frames/cam/img1/000007.jpg").read_bytes()[:-200])
+    assert rank(model=both, frames_per_track="all") == 0
+    err = capsys.readouterr().err
+    assert "warning: frame missing: 1, first cam/img1/000003.jpg" in err
+    assert "warning: frame truncated or unreadable: 1, first cam/img1/000007.jpg" in err
+
+
+def test_what_several_models_cannot_do_is_refused(rank, gallery, both, tiny, capsys):
+    assert rank(model=both, vectors=gallery / "out" / "vectors.npz") == 2
+    refused(capsys, "--vectors", "the vectors of one model, and 2 are given", "leave it out")
+    copy = gallery / "copy"
+    shutil.copytree(tiny, copy)
+    for twice in ([tiny, tiny], [tiny, copy]):
+        assert rank(model=twice) == 2
+        refused(capsys, "--model", f"{tiny} and {twice[1]} are one bundle", "give each model once")
+    assert not any((gallery / "out").iterdir())
 
 
 def test_bare_crops_rank_like_any_other_gallery(rank, gallery, write):
@@ -311,7 +445,7 @@ def change(path, value):
         (change(["t1", "boxes", 2], [1, 2, 0, 3]), ["t1", "boxes[2]", "no size"]),
         (change(["t1", "boxes", 2], [1, 2, float("nan"), 3]), ["t1", "boxes[2]", "finite"]),
         (change(["t1", "boxes", 2], [1, 2, "3", 3]), ["t1", "boxes[2]", "number"]),
-        (change(["t1", "boxes", 2], [500, 2, 3, 3]), ["t1", "boxes[2]", "outside", "96x64"]),
+        (change(["t1", "boxes", 2], [500, 2, 3, 3]), ["tracks.json: track t1: boxes[2] in cam", "outside", "96x64"]),
         (change(["t1", "boxes"], [[1, 2, 3, 4]]), ["t1", "5 frames", "1 boxes"]),
         (change(["t1", "frames", 0], "../secret.jpg"), ["t1", "frames[0]", "leaves"]),
         (change(["t1", "frames", 0], "/etc/passwd"), ["t1", "frames[0]", "absolute"]),
@@ -364,7 +498,7 @@ def test_bytes_that_are_no_text_are_refused(rank, gallery, capsys):
     [
         ({"tracks": "nowhere.json"}, ["nowhere.json", "cannot be read"]),
         ({"frames": "nowhere"}, ["nowhere", "folder"]),
-        ({"model": "nowhere"}, ["nowhere", "manifest.json"]),
+        ({"model": "nowhere"}, ["nowhere: does not exist; give a folder that holds manifest.json"]),
         ({"output": "nowhere/ranking.json"}, ["nowhere/ranking.json", "cannot be written"]),
         ({"scores": "nowhere/scores.npz"}, ["nowhere/scores.npz", "cannot be written"]),
         ({"device": "cuda"}, ["--device cuda", "doctor"]),
@@ -442,11 +576,41 @@ def test_metrics_of_a_cut_list_are_those_of_the_list(rank, gallery, capsys):
     assert metrics["ties_broken_at_random"] is None
 
 
+def test_true_tracks_that_a_cut_list_leaves_out_are_counted_in_words(rank, gallery, capsys):
+    assert rank(truth=gallery / "truth.json", top_k=1) == 0
+    truth = json.loads((gallery / "truth.json").read_text())
+    left_out = sum(ids != [truth[query]] for query, ids in submission(gallery).items())
+    assert f"true tracks not listed (count as rank 101) {left_out}\n" in capsys.readouterr().out
+
+
 def test_scores_are_complete_beside_a_cut_list(rank, gallery):
     scores = gallery / "out" / "scores.npz"
     assert rank(scores=scores, top_k=1) == 0
     assert np.isfinite(np.load(scores)["scores"]).all()
     assert {len(ids) for ids in submission(gallery).values()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        ({"top_k": 2}, None),
+        ({"scores": "scores.npz"}, None),
+        ({"top_k": 2, "scores": "scores.npz"}, "note: --scores holds every track, so every mask is computed; "),
+        ({"top_k": 2, "second": True}, "note: several models are fused, so every mask is computed; "),
+    ],
+)
+def test_a_cut_list_that_skips_no_mask_says_so(options, note, rank, gallery, tiny, sbnet, capsys):
+    options = {name: gallery / "out" / value if name == "scores" else value for name, value in options.items()}
+    models = [sbnet, tiny] if options.pop("second", False) else [sbnet]
+    assert rank(model=models, **options) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == (note is not None)
+    assert all(line.startswith(note) for line in lines)
+
+
+def test_a_list_without_masks_needs_no_note(rank, gallery, tiny, capsys):
+    assert rank(model=tiny, top_k=2, scores=gallery / "out" / "scores.npz") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_an_unknown_isa_is_refused_before_the_work(gallery, tiny):
@@ -471,6 +635,22 @@ def test_standard_output_that_cannot_be_written_is_one_line(gallery, tiny):
     assert done.returncode == 2
     assert done.stderr.startswith("error: standard output: cannot be written (No space left on device); ")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "verb"),
+    [
+        (["rank", "--abacus"], "rank "),
+        (["rank", "--top-k", "few"], "rank "),
+        (["evaluate"], "evaluate "),
+        (["train"], "train "),
+        (["abacus"], ""),
+        (["--abacus"], ""),
+    ],
+)
+def test_a_usage_error_points_at_the_help_of_its_verb(words, verb, cli, capsys):
+    assert cli(*words) == 2
+    assert refused(capsys).endswith(f"; see `nlvr-engine {verb}--help`")
 
 
 def test_no_verb_prints_the_help(cli, capsys):
@@ -551,6 +731,24 @@ def test_inspect_says_once_what_is_wrong_with_a_file(cli, tmp_path, capsys):
     assert refused(capsys, "nowhere.json").count("nowhere.json") == 1
 
 
+def test_inspect_of_what_is_no_json_says_what_it_reads(cli, sample, gallery, tmp_path, capsys):
+    picture = gallery / "frames/cam/img1/000001.jpg"
+    (tmp_path / "notes.md").write_text("# Notes")
+    for path in (sample / "carpark" / "carpark.mp4", picture, tmp_path / "notes.md"):
+        assert cli("inspect", path) == 2
+        refused(capsys, f"{path}: is no JSON file; inspect reads a bundle's folder, JSON files")
+    (tmp_path / "cut.json").write_bytes(b'\xef\xbb\xbf\n {"t0": ')
+    assert cli("inspect", tmp_path / "cut.json") == 2
+    refused(capsys, "cut.json", "is not JSON (line 2")
+
+
+def test_a_file_in_place_of_a_bundle_names_the_folder(cli, rank, gallery, tiny, capsys):
+    assert rank(model=tiny / "manifest.json") == 2
+    refused(capsys, f"{tiny / 'manifest.json'}: is a file, and a bundle is a folder; give its folder, {tiny}")
+    assert rank(model=gallery / "tracks.json") == 2
+    refused(capsys, "tracks.json: is a file, and a bundle is a folder; give a folder that holds manifest.json")
+
+
 def test_help_names_every_verb(cli, capsys):
     assert cli("--help") == 0
     out = capsys.readouterr().out
@@ -570,14 +768,19 @@ def test_a_verb_whose_extra_is_missing_says_what_brings_it(verb, words, tmp_path
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("0", 0), ("4096", 4096), ("512MiB", 512 * 2**20), ("1.5GiB", 3 * 2**29), ("2GB", 2 * 10**9), ("3 KiB", 3072)],
+    [
+        *(("0", 0), ("4096", 4096), ("4096b", 4096), ("1.5GiB", 3 * 2**29), ("3 KiB", 3072), (" 1T ", 2**40)),
+        *((unit, 512 * 2**20) for unit in ("512MiB", "512mib", "512M", "512m", "512Mib")),
+        *((unit, 2 * 10**9) for unit in ("2GB", "2gb", "2Gb")),
+        *((unit, 2 * 2**30) for unit in ("2G", "2g", "2 gib")),
+    ],
 )
 def test_parse_size(text, size):
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize("option", ["--frame-cache", "--feature-cache"])
-@pytest.mark.parametrize("text", ["lots", "-5", "5 apples", "1e999", "nan", ""])
+@pytest.mark.parametrize("text", ["lots", "-5", "5 apples", "1e999", "nan", "", "g", "2gg", "2ib", "2 g b"])
 def test_a_size_that_is_none_is_refused_under_its_options_name(option, text):
     with pytest.raises(InputError, match=rf"^{option}: "):
         parse_size(text, option)

@@ -85,7 +85,7 @@ def test_no_allowed_track_is_an_empty_ranking():
 
 @pytest.mark.parametrize("top_k", [0, -1])
 def test_a_top_k_below_1_is_refused(top_k):
-    with pytest.raises(InputError, match=f"^top_k: is {top_k}; give a number above 0$"):
+    with pytest.raises(InputError, match=f"^top_k: is {top_k}; give 1 or more$"):
         rank(index_of(np.eye(3)), ["q"], np.ones((1, 3), np.float32), term="x", top_k=top_k)
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import cv2
 import numpy as np
 import pytest
 
+from nlvr.engine.batch import ModelFacts
 from nlvr.engine.cityflow import Query, Track
 from nlvr.engine.frames import FrameStore
 from nlvr.engine.index import QueryVectors, TrackIndex
@@ -29,7 +32,13 @@ def mask(value):
     return np.full((6, 6), value, np.float32)
 
 
-def built(frames, *, dimensions=4, terms=("cosine",), masks=None, rule="all"):
+def model(name, **facts):
+    """Return what a report is told of a trained model."""
+    values = {"system": "contrastive", "trained": True, "embedding_id": "bundle", "device": "cpu"} | facts
+    return ModelFacts(name=name, model=f"checkpoints/{name}", frames_per_track="all", **values)
+
+
+def built(frames, *, dimensions=4, terms=("cosine",), masks=None, rule="all", models=None):
     """Return the report of two queries over three tracks, ranked 2, 0, 1 and 0, 1, 2, and how many frames it read."""
     boxes = np.array([[4.0, 5, 20, 10], [8, 5, 30, 20], [12, 5, 25, 15], [16, 5, 20, 12]])
     tracks = [Track(f"t{row}", tuple(NAMES), boxes) for row in range(3)]
@@ -43,7 +52,6 @@ def built(frames, *, dimensions=4, terms=("cosine",), masks=None, rule="all"):
         Ranking(query.id, tuple(f"t{row}" for row in rows), np.array(rows), scores, dict.fromkeys(terms, scores))
         for query, rows in zip(queries, ([2, 0, 1], [0, 1, 2]), strict=True)
     ]
-    facts = {"model": "m", "trained": True}
     with FrameStore(frames) as store:
         report = build_report(
             tracks,
@@ -52,10 +60,12 @@ def built(frames, *, dimensions=4, terms=("cosine",), masks=None, rule="all"):
             encoded,
             rankings,
             store=store,
-            facts=facts,
+            models=models or [model("m")],
+            facts={"threads": 2},
             truth=None,
             quality=None,
             masks=masks,
+            mask_model=(models or [model("m")])[-1],
         )
         return report, store.decoded
 
@@ -83,6 +93,14 @@ def test_each_card_gets_the_mask_of_its_query_and_track(frames):
         for found in section.results:
             assert found.mask == mask_picture(mask((query * 3 + int(found.track_id[1])) / 8))
     assert decoded == 1
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_the_page_knows_whose_masks_it_shows_and_whether_they_are_flat(frames, trained):
+    one = model("b", trained=trained)
+    assert built(frames, models=[one])[0].mask_model == "the model"
+    report, _ = built(frames, models=[model("a"), one])
+    assert (report.mask_model, report.masks_flat) == ("b", not trained)
 
 
 def test_the_picture_is_of_the_frame_of_the_mask(frames):
@@ -113,3 +131,28 @@ def test_a_track_without_any_frame_left_has_neither_picture_nor_mask(frames):
     assert set(report.pictures.values()) == {None}
     assert not any(found.mask for section in report.sections for found in section.results)
     assert not report.has_masks
+
+
+def test_the_page_names_every_model_and_what_the_score_of_several_is(frames):
+    facts = dict(built(frames)[0].facts)
+    assert facts["model"] == "checkpoints/m"
+    assert "score" not in facts
+    facts = dict(built(frames, models=[model("a", device="cuda"), model("b", system="sbnet")])[0].facts)
+    assert facts["model"] == "checkpoints/a, checkpoints/b"
+    assert (facts["system"], facts["device"], facts["frames per track"]) == ("contrastive, sbnet", "cuda, cpu", "all")
+    assert facts["score"] == "mean of the scores of a and b, each standardised per query over all tracks"
+
+
+@pytest.mark.parametrize(
+    ("trained", "words"),
+    [
+        ({"a": True}, None),
+        ({"a": False}, "This model was never trained: some or all of its weights are random, "),
+        ({"a": True, "b": True}, None),
+        ({"a": True, "b": False, "c": False}, "Never trained: b and c. .* their share of the order means nothing."),
+        ({"a": False, "b": False}, "Never trained: a and b. .* the order means nothing."),
+    ],
+)
+def test_the_page_says_which_models_were_never_trained(frames, trained, words):
+    notice = built(frames, models=[model(name, trained=known) for name, known in trained.items()])[0].notice
+    assert notice is None if words is None else re.match(words, notice)

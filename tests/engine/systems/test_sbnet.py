@@ -363,9 +363,18 @@ def test_shots_of_another_map_are_refused(engine, index, queries, sample):
 def test_views_of_nothing_and_of_what_is_not_there(engine, index, queries, tiny):
     encoded = engine.encode_queries(queries)
     assert engine.mask_views(index, encoded, 0, []) == []
-    for query, rows, words in ((4, [0], r"^query: is \[4\]; "), (-1, [0], "^query"), (0, [len(index)], "^rows: is ")):
+    for query, rows, words in (
+        (4, [0], r"^query: is 4; give 0 to 3$"),
+        (-1, [0], "^query: is -1; "),
+        (0, [0, len(index)], r"^rows\[1\]: is "),
+        (0, [0.5], r"^rows\[0\]: is a number \(0.5\); give a whole number"),
+        (0, engine.rank(index, encoded)[0], "^rows: is of type Ranking; give whole numbers, "),
+        ("0", [0], "^query: is text "),
+    ):
         with pytest.raises(InputError, match=words):
             engine.mask_views(index, encoded, query, rows)
+    with pytest.raises(InputError, match=r"^queries: is a list .*; encode them with `Engine.encode_queries`$"):
+        engine.mask_views(index, queries, 0, [0])
     with Engine(tiny, device="cpu") as other:
         assert not other.has_masks
 
