@@ -14,17 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LEVELS = 255
+_TINY = 1e-30  # below any range that is not zero
 
 
 class FeatureFile:
     """N arrays of one shape in a file without a name, gone when it is closed, in the folder for temporary files.
 
-    Each array is cut into 256 levels between its least and its greatest value.
+    Each channel (the first axis) of an array is cut into 256 levels between its least and its greatest value.
     """
 
     def __init__(self, count: int, shape: Sequence[int]) -> None:
         """Raise OutputError when there is no room."""
-        self._bounds = np.zeros((count, 2), np.float32)
+        self._bounds = np.zeros((count, 2, shape[0], *[1] * (len(shape) - 1)), np.float32)
         folder = tempfile.gettempdir()
         try:
             with tempfile.TemporaryFile(dir=folder) as file:
@@ -36,12 +37,12 @@ class FeatureFile:
 
     def __setitem__(self, row: int, values: np.ndarray) -> None:
         """Keep an array, float."""
-        low, high = float(values.min()), float(values.max())
+        inner = tuple(range(1, values.ndim))
+        low, high = values.min(axis=inner, keepdims=True), values.max(axis=inner, keepdims=True)
         self._bounds[row] = low, high
-        self._levels[row] = np.rint((values - low) * (_LEVELS / (high - low))) if high > low else 0
+        self._levels[row] = np.rint((values - low) * (_LEVELS / np.maximum(high - low, _TINY)))
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """Return arrays, float32 [K, …], each off by (greatest − least) / 510 at most."""
-        levels = self._levels[rows]
-        low, high = self._bounds[rows].reshape(-1, 2, *[1] * (levels.ndim - 1)).swapaxes(0, 1)
-        return levels.astype(np.float32) * ((high - low) / np.float32(_LEVELS)) + low
+        """Return arrays, float32 [K, …], each channel off by (greatest − least) / 510 at most."""
+        low, high = self._bounds[rows].swapaxes(0, 1)
+        return self._levels[rows].astype(np.float32) * ((high - low) / np.float32(_LEVELS)) + low

@@ -27,6 +27,9 @@ _STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+LEVELS = (2, 3, 4)  # stages whose outputs are read beside the head's: 40 channels at stride 8, 80 and 112 at stride 16
+_ENDS = [sum(repeats for repeats, *_ in _STAGES[: stage + 1]) - 1 for stage in LEVELS]
+LEVEL_WIDTHS = tuple(_STAGES[stage][-1] for stage in LEVELS)
 
 
 class EfficientNetLite0(nn.Module):
@@ -54,10 +57,19 @@ class EfficientNetLite0(nn.Module):
                     dilation = first_stride
             reached *= moves
         self.blocks = nn.Sequential(*blocks)
-        self.head = _convolution(channels, self.width, kernel=1)
+        self.head = _convolution(channels, EfficientNetLite0.width, kernel=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.blocks(self.stem(images)))
+        return self.levels(images)[-1]
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """Return the outputs of the stages of `LEVELS`, and of the head: what is seen early on is nearer to colour."""
+        x, outputs = self.stem(images), []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number in _ENDS:
+                outputs.append(x)
+        return [*outputs, self.head(x)]
 
     def load_published(self) -> Self:
         """Take the published checkpoint's tensors, its classifier left out. Raises InputError when it is not there."""

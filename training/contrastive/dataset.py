@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 # Streams of random numbers: the order of an epoch, the draws of a batch, the copies that frozen towers see.
 _ORDER, _DRAWS, _COPIES = 1, 2, 3
 SEEN_AT_ONCE = 32  # vehicles
+_LOOKS = 2  # at a frame by frozen towers
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +172,11 @@ class ContrastiveDataset:
             shots = defaultdict(list)
             for shot in plan.shots:
                 shots[shot.row].append(shot)
-            looks = [
-                Look.draw(shots[row][generator.integers(len(shots[row]))], self.augment, self.recipe, generator)
-                for row in np.repeat(np.arange(len(self.tracks)), missing).tolist()
-            ]
+            looks = []
+            for row, wanted in enumerate(missing.tolist()):
+                # To decode a frame costs more than to look at it again.
+                drawn = generator.integers(len(shots[row]), size=-(-wanted // _LOOKS)).repeat(_LOOKS)[:wanted]
+                looks += [Look.draw(shots[row][place], self.augment, self.recipe, generator) for place in drawn]
             shown = read_vehicles(self.tracks, looks, self.store, self.recipe)
             unreadable = set()
             while block := list(islice(shown, SEEN_AT_ONCE)):

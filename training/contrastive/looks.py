@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,12 +101,15 @@ class Look:
         if self == Look(self.shot):
             return preprocess.vehicle(image, track, self.shot.position, recipe)
         height, width = image.shape[:2]
-        points, length = self.path.points(track.boxes, width, height, recipe, mirrored=self.mirrored)
+        boxes, position = track.boxes, self.shot.position
+        points, length = self.path.points(boxes, width, height, recipe, mirrored=self.mirrored)
+        crop = preprocess.crop(image, self._grown(boxes[position], width, height), recipe)
         if self.mirrored:
-            image = np.ascontiguousarray(image[:, ::-1])
-            track = replace(track, boxes=mirrored_boxes(track.boxes, width))
-        background = preprocess.background(image, track.boxes, self.shot.position, recipe)
-        crop = preprocess.crop(image, self._grown(track.boxes[self.shot.position], width, height), recipe)
+            # What is a corner on the right here is one on the left there.
+            boxes = boxes + boxes[:, 2:3] * (1, 0, 0, 0)
+        background = preprocess.background(image, boxes, position, recipe)
+        if self.mirrored:
+            background, crop = background[:, ::-1], crop[:, ::-1]
         if self.photos:
             background, crop = self.photos[0].apply(background), self.photos[1].apply(crop)
         return Vehicle(background, crop, points, length)

@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 
 
 class Projection(nn.Module):
-    """The last linear map (W_v or W_s) and the L2 norm, in float32 whatever comes before them."""
+    """The last linear map (W_v or W_s) and the L2 norm, in float32 whatever comes before them.
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    standardise: features are brought to mean 0 and variance 1 over the training set first.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, standardise: bool = False) -> None:
         super().__init__()
+        self.norm = nn.BatchNorm1d(inputs, affine=False) if standardise else nn.Identity()
         self.linear = nn.Linear(inputs, outputs, bias=False)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """features: float [B, …], joined along the last axis.  Returns float32 [B, outputs], unit."""
         joined = torch.cat([part.float() for part in features], dim=1)
         with torch.autocast(joined.device.type, enabled=False):
-            return functional.normalize(self.linear(joined), dim=1)
+            return functional.normalize(self.linear(self.norm(joined)), dim=1)
 
 
 class VehicleEncoder(nn.Module):
@@ -43,7 +47,8 @@ class VehicleEncoder(nn.Module):
         self.crop = crop.module if crop else None
         self.motion = MotionEncoder(config.model.motion_width)
         widths = image.width + (crop or image).width + self.motion.width
-        self.projection = Projection(widths, config.model.width)
+        # The levels of EfficientNet differ in their scales.
+        self.projection = Projection(widths, config.model.width, standardise=config.model.backbone == "compact")
         self.normalise = Normalise(config.recipe.mean, config.recipe.std)
 
     def forward(self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones import hub
-from ..backbones.efficientnet import EfficientNetLite0
+from ..backbones.efficientnet import LEVEL_WIDTHS, EfficientNetLite0
 from ..backbones.pooling import masked_mean
 from ..backbones.tiny import TINY_VOCABULARY, TinyImageEncoder, TinyTextEncoder
 from ..backbones.weights import CLIP_NAME, loading
@@ -81,10 +81,12 @@ class BertTower(nn.Module):
 
 
 class EfficientNetTower(EfficientNetLite0):
-    """EfficientNet-Lite0, averaged over the image."""
+    """EfficientNet-Lite0, the head and some earlier stages, averaged over the image."""
+
+    width = EfficientNetLite0.width + sum(LEVEL_WIDTHS)
 
     def forward(self, images: Tensor) -> Tensor:
-        return super().forward(images).mean((2, 3))
+        return torch.cat([level.mean((2, 3)) for level in self.levels(images)], dim=1)
 
 
 class TinyImageTower(TinyImageEncoder):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones import hub
-from ..backbones.efficientnet import EfficientNetLite0
+from ..backbones.efficientnet import LEVEL_WIDTHS, EfficientNetLite0
 from ..backbones.pixels import Normalise
 from ..backbones.tiny import TINY_VOCABULARY, TinyImageEncoder, TinyTextEncoder
 from ..backbones.weights import ELECTRA_NAME
@@ -30,7 +30,9 @@ class ImageModule(nn.Module):
         self.normalise = Normalise(config.recipe.mean, config.recipe.std)
         self.backbone, channels = _IMAGE[config.model.image](config, pretrained)
         width = config.model.width
-        self.projection = nn.Identity() if channels == width else nn.Conv2d(channels, width, 1)
+        self.projection: nn.Module = nn.Identity() if channels == width else nn.Conv2d(channels, width, 1)
+        if config.model.image == "efficientnet-lite0":  # whose levels differ in their scales
+            self.projection = nn.Sequential(nn.BatchNorm2d(channels, affine=False), self.projection)
 
     def forward(self, images: Tensor) -> Tensor:
         """images: uint8 [F, S, S, 3] RGB.  Returns FI, float [F, c, h, w]."""
@@ -99,8 +101,17 @@ def _resnet50(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
     return nn.Sequential(*stem, network.layer1, network.layer2, network.layer3, network.layer4), channels
 
 
+class EfficientNetMaps(EfficientNetLite0):
+    """EfficientNet-Lite0 at stride 16, the head and the earlier stages of that stride."""
+
+    width = EfficientNetLite0.width + sum(LEVEL_WIDTHS[1:])
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat(self.levels(images)[1:], dim=1)
+
+
 def _lite0(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
-    network = EfficientNetLite0(stride=STRIDE)
+    network = EfficientNetMaps(stride=STRIDE)
     return network.load_published() if pretrained else network, network.width
 
 
