@@ -1,0 +1,168 @@
+"""How well bundles rank a test set whose true colours, types and motions are known, and how long they take.
+
+    python -m nlvr.benchmarks.quality CITY --model checkpoints/contrastive-compact --model checkpoints/sbnet-compact
+
+prints a table: each model with each number of frames a track, all of them fused, and beside them what chance and a
+perfect reader of colour and type reach. CITY is a folder that `nlvr-engine city` wrote.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from nlvr.engine import Engine, fuse
+from nlvr.engine.cityflow import load_queries, load_tracks, load_truth
+from nlvr.engine.frames import FrameStore
+from nlvr.engine.geometry import box_cells, spread
+from nlvr.engine.language import read_query
+from nlvr.engine.metrics import expected_metrics
+from nlvr.training.city.oracle import load_labels, oracle
+
+from .machine import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nlvr.engine import Query, Ranking, Track
+    from nlvr.engine.index import TrackIndex
+    from nlvr.engine.metrics import Metrics
+    from nlvr.training.city.oracle import Labels
+
+SHOWN = 60  # queries whose masks are measured
+HEAD = (
+    "| | frames | tracks, s | ranking, s | MRR | R@1 | R@5 | R@10 | R@1 of its colour and type | chance there |\n"
+    "|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """Tracks of a city and the queries whose targets they are.  truth: query → track.  labels: track → what is true."""
+
+    root: Path
+    tracks: Sequence[Track]
+    queries: Sequence[Query]
+    truth: Mapping[str, str]
+    labels: Mapping[str, Labels]
+
+    @classmethod
+    def load(cls, root: Path, count: int | None) -> TestSet:
+        """Read a city's test set, or so many of its tracks, spread evenly over the ids. Raises InputError."""
+        every, asked = load_tracks(root / "test-tracks.json"), load_queries(root / "test-queries.json")
+        places = range(len(every)) if count is None else spread(len(every), count)
+        tracks = [every[row] for row in places]
+        names = {"query_ids": {query.id for query in asked}, "track_ids": {track.id for track in every}}
+        truth = load_truth(root / "test-truth.json", **names)
+        ids = {track.id for track in tracks}
+        labels = {name: label for name, label in load_labels(root / "labels.json").items() if name in ids}
+        return cls(root, tracks, [query for query in asked if truth[query.id] in ids], truth, labels)
+
+
+def main(
+    city: Annotated[Path, typer.Argument(help="Folder that `nlvr-engine city` wrote.")],
+    model: Annotated[list[str], typer.Option(help="Bundle; may be repeated.")],
+    frames: Annotated[
+        list[str] | None, typer.Option(help="Rule or number of frames a track.")
+    ] = None,
+    tracks: Annotated[int | None, typer.Option(help="Take only so many test tracks, spread evenly.")] = None,
+) -> None:
+    """Print how well the bundles rank the city's test tracks."""
+    tested = TestSet.load(city, tracks)
+    typer.echo(f"{len(tested.tracks)} tracks, {len(tested.queries)} queries; {machine()}\n\n{HEAD}")
+    for name, metrics in oracle(tested.labels, tested.queries, tested.truth).items():
+        typer.echo(row(f"perfect: {name}", "", metrics))
+    for rule in frames or [None]:
+        rankings = {}
+        for bundle in model:
+            with Engine(bundle) as engine, FrameStore(city, decode_threads=engine.threads) as store:
+                rankings[bundle] = measure(engine, tested, store, rule)
+        if len(rankings) > 1:
+            fused = fuse(rankings)
+            typer.echo(row("fused", "", metrics_of(fused, tested.truth), None, within(fused, tested)))
+
+
+def measure(engine: Engine, tested: TestSet, store: FrameStore, rule: str | None) -> list[Ranking]:
+    """Rank, print a row of the table, and below it how masks tell a box from the rest of its frame."""
+    started = time.perf_counter()
+    index = engine.encode_tracks(tested.tracks, store, frames_per_track=rule)
+    encoded = time.perf_counter()
+    rankings = engine.rank(index, tested.queries)
+    seconds = encoded - started, time.perf_counter() - encoded
+    name, shown = Path(engine.bundle.path).name, engine.frames_per_track(rule)
+    typer.echo(row(name, shown, metrics_of(rankings, tested.truth), seconds, within(rankings, tested)))
+    if engine.has_masks:
+        inside, outside = masks(engine, index, tested, store)
+        typer.echo(f"| mean mask of {name} | | | | inside the box {inside:.3f} | outside {outside:.3f} | | | | |")
+    return rankings
+
+
+def metrics_of(rankings: Sequence[Ranking], truth: Mapping[str, str]) -> Metrics:
+    """Return the metrics, ties by their expected values."""
+    better, tied = [], []
+    for ranking in rankings:
+        own = ranking.scores[ranking.track_ids.index(truth[ranking.query_id])]
+        better.append(int((ranking.scores > own).sum()))
+        tied.append(int((ranking.scores == own).sum()))
+    return expected_metrics(better, tied)
+
+
+def within(rankings: Sequence[Ranking], tested: TestSet) -> tuple[float, float]:
+    """Return how often the target leads the tracks of its colour and type, and how often it would by chance.
+
+    Of the queries whose sentences say a motion, and of whose colour and type there is more than one track.
+    """
+    hits, chances = [], []
+    said = {query.id: query for query in tested.queries}
+    labels = tested.labels
+    for ranking in rankings:
+        target = tested.truth[ranking.query_id]
+        own = labels[target]
+        same = (own.colour, own.kind)
+        alike = [track for track in ranking.track_ids if (labels[track].colour, labels[track].kind) == same]
+        if len(alike) > 1 and read_query(said[ranking.query_id].nl).motion is not None:
+            hits.append(alike[0] == target)
+            chances.append(1 / len(alike))
+    return float(np.mean(hits)), float(np.mean(chances))
+
+
+def masks(engine: Engine, index: TrackIndex, tested: TestSet, store: FrameStore) -> tuple[float, float]:
+    """Return the mean of the masks of some queries inside the box of their target, and outside of it."""
+    some = tested.queries[:: max(1, len(tested.queries) // SHOWN)]
+    encoded = engine.encode_queries(some)
+    tracks = {track.id: track for track in tested.tracks}
+    inside, outside = [], []
+    for number, query in enumerate(some):
+        track = tracks[tested.truth[query.id]]
+        for view in engine.mask_views(index, encoded, number, [index.track_ids.index(track.id)]):
+            width, height = store.size(track.frames[view.position]) or (1, 1)
+            cells = box_cells(track.boxes[view.position : view.position + 1], width, height, len(view.mask))[0]
+            box = np.zeros(view.mask.shape, bool)
+            box[cells[1] : cells[3], cells[0] : cells[2]] = True
+            inside.append(view.mask[box].mean())
+            if not box.all():
+                outside.append(view.mask[~box].mean())
+    return float(np.mean(inside)), float(np.mean(outside))
+
+
+def row(
+    name: str,
+    frames: str,
+    metrics: Metrics,
+    seconds: tuple[float, float] | None = None,
+    motion: tuple[float, float] | None = None,
+) -> str:
+    """Return a line of the table."""
+    spent = [f"{value:.1f}" for value in seconds] if seconds else ["", ""]
+    shares = [f"{value:.3f}" for value in (metrics.mrr, metrics.recall_1, metrics.recall_5, metrics.recall_10)]
+    apart = [f"{value:.3f}" for value in motion] if motion else ["", ""]
+    return f"| {' | '.join([name, frames, *spent, *shares, *apart])} |"
+
+
+if __name__ == "__main__":
+    typer.run(main)
