@@ -31,6 +31,7 @@ class ModelConfig:
     shared: one image tower for background and crop; otherwise two.
     width: size of the joint space (the outputs of W_v and W_s).
     motion_width: BiLSTM state per direction.
+    dropout: share of the features that training leaves out before W_v and W_s.
     weights: a local copy of the pretrained weights, in place of the loader's download; empty for the loader's own.
     """
 
@@ -38,6 +39,7 @@ class ModelConfig:
     shared: bool = True
     width: int = 256
     motion_width: int = 64
+    dropout: float = 0.0
     weights: str = ""
 
 
@@ -169,6 +171,7 @@ def _faults(config: ContrastiveConfig) -> Iterator[Fault]:
 _RANGES: dict[str, Range] = {
     "model.width": POSITIVE,
     "model.motion_width": POSITIVE,
+    "model.dropout": (lambda value: 0 <= value < 1, "at least 0, below 1"),
     "recipe.size": (lambda value: value >= 32, "at least 32"),
     "recipe.max_points": (lambda value: value >= 2, "at least 2"),
     "augment.flip": SHARE,

@@ -24,10 +24,12 @@ class Projection(nn.Module):
     """The last linear map (W_v or W_s) and the L2 norm, in float32 whatever comes before them.
 
     standardise: features are brought to mean 0 and variance 1 over the training set first.
+    dropout: share of the features that training leaves out.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, standardise: bool = False) -> None:
+    def __init__(self, inputs: int, outputs: int, *, standardise: bool = False, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.norm = nn.BatchNorm1d(inputs, affine=False) if standardise else nn.Identity()
         self.linear = nn.Linear(inputs, outputs, bias=False)
 
@@ -35,7 +37,7 @@ class Projection(nn.Module):
         """features: float [B, …], joined along the last axis.  Returns float32 [B, outputs], unit."""
         joined = torch.cat([part.float() for part in features], dim=1)
         with torch.autocast(joined.device.type, enabled=False):
-            return functional.normalize(self.linear(self.norm(joined)), dim=1)
+            return functional.normalize(self.linear(self.dropout(self.norm(joined))), dim=1)
 
 
 class VehicleEncoder(nn.Module):
@@ -48,7 +50,12 @@ class VehicleEncoder(nn.Module):
         self.motion = MotionEncoder(config.model.motion_width)
         widths = image.width + (crop or image).width + self.motion.width
         # The levels of EfficientNet differ in their scales.
-        self.projection = Projection(widths, config.model.width, standardise=config.model.backbone == "compact")
+        self.projection = Projection(
+            widths,
+            config.model.width,
+            standardise=config.model.backbone == "compact",
+            dropout=config.model.dropout,
+        )
         self.normalise = Normalise(config.recipe.mean, config.recipe.std)
 
     def forward(self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor) -> Tensor:
@@ -81,7 +88,7 @@ class TextEncoder(nn.Module):
     def __init__(self, config: ContrastiveConfig, text: Tower) -> None:
         super().__init__()
         self.tower = text.module
-        self.projection = Projection(text.width, config.model.width)
+        self.projection = Projection(text.width, config.model.width, dropout=config.model.dropout)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """ids, mask: int64 [B, L], mask 1 on real tokens.  Returns float32 [B, width], unit."""
