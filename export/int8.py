@@ -45,8 +45,8 @@ def quantise_weights(graph: onnx.GraphProto) -> None:
     """Store the large weights of a graph as int8, in place.
 
     They are what a matrix product or a convolution takes as its weights, and tables in which an input of the graph is
-    looked up, as words are and position codes are not. Depthwise kernels stay, for they are few, and
-    so does a tensor that is used in several ways.
+    looked up, as words are and position codes are not. Depthwise kernels stay, for they are few, and so does a tensor
+    that is used in several ways.
     """
     axes = _channel_axes(graph)
     tables = {node.input[0] for node in graph.node if node.op_type == "Gather"}
