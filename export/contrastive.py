@@ -38,7 +38,8 @@ BLOCK = {"cpu": 2, "cuda": 64}
 def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSource:
     """Load a checkpoint of the contrastive system.
 
-    precision: of the backbones; the motion LSTM, the projections and the L2 norms are float32 in either.
+    precision: of the backbones; the motion LSTM, the projections and the L2 norms are float32 in fp32 and fp16. int8 is
+        how all large matrices are stored, and everything is computed in float32.
     Raises InputError for a folder that is no checkpoint, or one whose files do not fit each other.
     """
     found = open_checkpoint(Path(directory), load_config=load_config, build=ContrastiveModel, precision=precision)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import torch
 
+from .int8 import quantise_weights
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,6 +29,8 @@ def write_graph(path: Path, source: GraphSource, *, system: str, name: str) -> d
     """
     model = _export(source)
     _strip(model)
+    if source.precision == "int8":
+        quantise_weights(model.graph)
     model.producer_name, model.producer_version = "nlvr-engine", version("nlvr-engine")
     properties = {
         "system": system,

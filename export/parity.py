@@ -42,7 +42,7 @@ class Bounds:
     overlap: float
 
 
-BOUNDS = {"fp32": Bounds(0.99999, 1.0), "fp16": Bounds(0.999, 0.95)}
+BOUNDS = {"fp32": Bounds(0.99999, 1.0), "fp16": Bounds(0.999, 0.95), "int8": Bounds(0.995, 0.9)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,13 +58,14 @@ class Bounds:
     overlap: float
 
 
-BOUNDS = {"fp32": Bounds(1e-5, 1.0), "fp16": Bounds(0.02, 0.9)}
+BOUNDS = {"fp32": Bounds(1e-5, 1.0), "fp16": Bounds(0.02, 0.9), "int8": Bounds(0.1, 0.8)}
 
 
 def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSource:
     """Load a checkpoint of SBNet.
 
-    precision: of the backbones and of the feature maps that are kept; the rest is float32 in either.
+    precision: of the backbones and of the feature maps that are kept; the rest is float32 in fp32 and fp16. int8 is how
+        the large matrices of the graphs `image` and `text` are stored, and everything is computed in float32.
     Raises InputError for a folder that is no checkpoint, or one whose files do not fit each other.
     """
     found = open_checkpoint(Path(directory), load_config=load_config, build=SBNet, precision=precision)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nlvr.engine.preprocess import Recipe
 
-Precision = Literal["fp32", "fp16"]
+Precision = Literal["fp32", "fp16", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,11 @@ class GraphSource:
     """One graph.
 
     reference: the module as it was trained, float32, in evaluation mode; what the graph is measured against.
-    module: the module that is exported, in the precision of the bundle.
+    module: the module that is exported, with towers in float16 where that is the precision.
     inputs: name → an example of two rows, in the order `module` takes them; axis 0 is the batch. Each is a tensor of
         its own: of one tensor given twice the exporter makes one input.
     outputs: names of what `module` returns, in its order.
-    block: device → rows of a run.  precision: of its weights.
+    block: device → rows of a run.  precision: of its weights; all else is float32 where it is int8.
     axes: input → axis → name, of the axes beside the batch whose length varies.
     """
 
@@ -43,7 +43,7 @@ class BundleSource:
     """A checkpoint as the parts of a bundle.
 
     trained: whether its weights took at least one step.  settings: the model's, for the manifest.
-    precision: of the backbones.
+    precision: of the graphs with backbones.
     tokenizer: the file.  vector: slice name → (start, stop).  normalised: whether a shown frame's has length 1.
     scoring: what the engine's part of the system must know beside its graphs.
     whole: the network that the graphs are measured against together, None where each is by its own reference.

@@ -102,6 +102,10 @@ def _session(model: str | bytes, device: str, *, precision: str = "fp32") -> Any
     if device == "cpu" and precision == "fp16":
         # Past the basic level ONNX Runtime 1.31 dies while it opens a half-precision ViT on the CPU.
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    if precision == "int8":
+        # Weights are then restored once, when the graph is opened. By default ONNX Runtime keeps them as they are, and
+        # restores them in every run or multiplies with rounded activations.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
         session = ort.InferenceSession(model, options, providers=[(provider, OPTIONS[device])])
     except Exception as error:  # the library raises its own types, none of them public

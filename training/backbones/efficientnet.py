@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from .weights import EFFICIENTNET_LITE0
+from .weights import EFFICIENTNET_LITE0, PackagedWeights
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
     from typing import Self
 
 # repeats, kernel, stride of the first, expansion, channels out
@@ -32,6 +34,13 @@ _ENDS = [sum(repeats for repeats, *_ in _STAGES[: stage + 1]) - 1 for stage in L
 LEVEL_WIDTHS = tuple(_STAGES[stage][-1] for stage in LEVELS)
 
 
+def _published(path: Path, names: Sequence[str]) -> dict[str, Tensor]:
+    """Read the published checkpoint, its classifier left out."""
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    tensors = [tensor for name, tensor in weights.items() if not name.startswith("_fc.")]
+    return dict(zip(names, tensors, strict=True))
+
+
 class EfficientNetLite0(nn.Module):
     """Images float [B, 3, S, S], normalised, S a multiple of `stride` → features float [B, 1280, S/stride, S/stride].
 
@@ -40,6 +49,7 @@ class EfficientNetLite0(nn.Module):
     """
 
     width = 1280
+    packaged = PackagedWeights(EFFICIENTNET_LITE0, _published)
 
     def __init__(self, *, stride: int = 32) -> None:
         super().__init__()
@@ -72,10 +82,8 @@ class EfficientNetLite0(nn.Module):
         return [*outputs, self.head(x)]
 
     def load_published(self) -> Self:
-        """Take the published checkpoint's tensors, its classifier left out. Raises InputError when it is not there."""
-        weights = torch.load(EFFICIENTNET_LITE0.path(), map_location="cpu", weights_only=True)
-        published = [tensor for name, tensor in weights.items() if not name.startswith("_fc.")]
-        self.load_state_dict(dict(zip(self.state_dict(), published, strict=True)))
+        """Take the published checkpoint's tensors. Raises InputError when it is not there."""
+        self.load_state_dict(self.packaged.tensors(self))
         return self
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..torchvision_schemas import declare_missing_operators
-from .weights import BERT_NAME, ELECTRA_NAME, MINILM, loading
+from .weights import BERT_NAME, ELECTRA_NAME, MINILM, PackagedWeights, loading
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
     from transformers import PreTrainedModel
 
 
@@ -67,15 +69,21 @@ def electra(*, pretrained: bool, weights: str = "") -> nn.Module:
 def minilm(*, pretrained: bool) -> nn.Module:
     """Return MiniLM, 6 layers of 384, without its pooler. Raises InputError when its package is not there."""
     declare_missing_operators()
-    from safetensors.torch import load_file
     from transformers import BertConfig, BertModel
 
     shape = BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
     network = BertModel(shape, add_pooling_layer=False)
+    network.packaged = PackagedWeights(MINILM, _published_minilm)
     if pretrained:
-        published = load_file(MINILM.path())
-        network.load_state_dict({name: published[name] for name in network.state_dict()})
+        network.load_state_dict(network.packaged.tensors(network))
     return network
+
+
+def _published_minilm(path: Path, names: Sequence[str]) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    published = load_file(path)
+    return {name: published[name] for name in names}
 
 
 def _transformer(

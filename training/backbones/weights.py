@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from nlvr.engine.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor, nn
 
 CLIP_NAME = "ViT-B-32-quickgelu"
 BERT_NAME = "bert-base-uncased"
@@ -28,21 +30,40 @@ class PackagedFile:
     name: str
     sha256: str
 
-    def path(self) -> Path:
+    def path(self, *, wanted_by: str = "") -> Path:
         """Return where the file is, its checksum verified.
 
+        wanted_by: what cannot be read without it, for messages.
         Raises InputError when the package is not installed or the file is not the published one.
         """
+        wanted_by = wanted_by and f"{wanted_by}: "
         spec = find_spec(self.package)
+        where = f"{wanted_by}{self.package}"
         if spec is None or not spec.submodule_search_locations:
-            raise InputError(self.package, "this package is not installed", _REMEDY)
+            raise InputError(where, "this package is not installed", _REMEDY)
         path = Path(spec.submodule_search_locations[0]) / self.name
+        where = f"{wanted_by}{path}"
         if not path.is_file():
-            raise InputError(path, "is missing", _REMEDY)
+            raise InputError(where, "is missing", _REMEDY)
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != self.sha256:
-            raise InputError(path, f"is not the published file (sha256 {found}, not {self.sha256})", _REMEDY)
+            raise InputError(where, f"is not the published file (sha256 {found}, not {self.sha256})", _REMEDY)
         return path
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedWeights:
+    """The published weights of a network, which carries this as its attribute `packaged`.
+
+    read: takes the file and the names of the network's state, in its order; returns the tensors by these names.
+    """
+
+    file: PackagedFile
+    read: Callable[[Path, Sequence[str]], dict[str, Tensor]]
+
+    def tensors(self, network: nn.Module, *, wanted_by: str = "") -> dict[str, Tensor]:
+        """Return the network's state as it was published. Raises InputError when the file cannot be had."""
+        return self.read(self.file.path(wanted_by=wanted_by), list(network.state_dict()))
 
 
 CLIP_VOCABULARY = PackagedFile(
