@@ -52,7 +52,9 @@ class Records:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError) as error:
-            raise InputError(path, f"is no record of a run ({error})", "remove it, and the run is done again") from error
+            raise InputError(
+                path, f"is no record of a run ({error})", "remove it, and the run is done again"
+            ) from error
 
     def add(self, config: Any, record: Record) -> None:  # noqa: ANN401
         """Keep a record, whole or not at all. Raises OutputError."""
