@@ -103,12 +103,12 @@ def _measure(
             if row.trains_backbones and not can_train_backbones(device):
                 return Measured(row, found, "its runs train the backbones, which needs a GPU")
             try:
-                model = runs.model(config)
+                untrained = runs.build(config)
             except InputError as error:
                 if not row.preset:
                     raise
                 return Measured(row, found, f"its weights cannot be had ({error})")
-            record = runs.measure(config, model)
+            record = runs.measure(untrained)
             records.add(config, record)
             note(f"{row.name}, seed {config.schedule.seed}: MRR {record.mrr:.4f} ({record.seconds:.0f} s)")
         found.append(record)

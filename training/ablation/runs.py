@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from .records import Record, settings_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import tokenizers
     from torch import nn
 
     from nlvr.engine.cityflow import Track
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
 
     from ..loop import Schedule, Task
     from ..systems import System
+
+
+@dataclass(frozen=True, slots=True)
+class Untrained:
+    """What a run starts from."""
+
+    config: Any
+    model: nn.Module
+    tokenizer: tokenizers.Tokenizer
 
 
 class Runs:
@@ -47,8 +58,8 @@ class Runs:
         self._split = {"training": training, "validation": validation}
         self._progress = progress
 
-    def model(self, config: Any) -> nn.Module:  # noqa: ANN401
-        """Return the model of a run before its training. Raises InputError when its weights cannot be had.
+    def build(self, config: Any) -> Untrained:  # noqa: ANN401
+        """Return what a run starts from. Raises InputError when its weights or its tokenizer cannot be had.
 
         Where it runs on features, its frozen backbones are those that made them; random ones differ with the seed.
         """
@@ -56,16 +67,16 @@ class Runs:
         if config.schedule.copies:
             for own, looked in zip(model.frozen_towers(), self._shared[0].frozen_towers(), strict=True):
                 own.load_state_dict(looked.state_dict())
-        return model
+        return Untrained(config, model, self._system.tokenizer(config))
 
-    def measure(self, config: Any, model: nn.Module) -> Record:  # noqa: ANN401
-        """Train the model and measure it after the last epoch.
+    def measure(self, untrained: Untrained) -> Record:
+        """Train a model and measure it after the last epoch.
 
         Raises InputError for tracks that cannot be trained on or measured, ScoreError when the loss is not finite.
         """
-        memory = self._shared[1] if config.schedule.copies else self._system.memory()
-        task = self._task(config, model, memory)
         started = time.perf_counter()
+        config, model = untrained.config, untrained.model
+        task = self._task(untrained, self._shared[1] if config.schedule.copies else self._system.memory())
         loss = fit(task, config.schedule)
         model.eval()
         with torch.inference_mode():
@@ -77,15 +88,14 @@ class Runs:
     @cached_property
     def _shared(self) -> tuple[nn.Module, Any]:
         """The model whose backbones looked at the tracks, and the memory of what they saw."""
-        model, memory = self._system.model(self._seen_by, pretrained=True).to(self._device), self._system.memory()
-        self._task(self._seen_by, model, memory)
+        model = self._system.model(self._seen_by, pretrained=True).to(self._device)
+        memory = self._system.memory()
+        self._task(Untrained(self._seen_by, model, self._system.tokenizer(self._seen_by)), memory)
         return model, memory
 
-    def _task(self, config: Any, model: nn.Module, memory: Any) -> Task:  # noqa: ANN401
-        tokenizer = self._system.tokenizer(config)
-        return self._system.task(
-            config, model, tokenizer, self._store, **self._split, memory=memory, progress=self._progress
-        )
+    def _task(self, of: Untrained, memory: Any) -> Task:  # noqa: ANN401
+        shared = {**self._split, "memory": memory, "progress": self._progress}
+        return self._system.task(of.config, of.model, of.tokenizer, self._store, **shared)
 
 
 def fit(task: Task, schedule: Schedule) -> float:

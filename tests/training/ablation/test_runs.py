@@ -48,8 +48,8 @@ def test_a_run_ends_where_one_with_a_task_of_its_own_does(bench, tmp_path):
     other = config(OTHER[system.name])
     with opened() as (runs, store, split):
         for before in (config("schedule.seed=1"), config()):
-            runs.measure(before, runs.model(before))
-        record = runs.measure(other, runs.model(other))
+            runs.measure(runs.build(before))
+        record = runs.measure(runs.build(other))
         task = system.task(other, system.model(other, pretrained=True), system.tokenizer(other), store, **split)
         loop.train(task, other.schedule, tmp_path)
     *_, last = map(json.loads, (tmp_path / loop.METRICS).read_text().splitlines())
@@ -63,17 +63,17 @@ def test_backbones_look_once_whatever_the_seed(bench):
     system, config, opened = bench
     with opened() as (runs, store, _):
         first = config()
-        runs.measure(first, runs.model(first))
+        runs.measure(runs.build(first))
         decoded = store.decoded
         for later in (config("schedule.seed=1"), config(OTHER[system.name])):
-            runs.measure(later, runs.model(later))
+            runs.measure(runs.build(later))
         assert store.decoded == decoded > 0
 
 
 def test_random_backbones_are_those_that_looked_and_the_rest_follows_the_seed(bench):
     _, config, opened = bench
     with opened() as (runs, *_):
-        one, other = runs.model(config()), runs.model(config("schedule.seed=1"))
+        one, other = runs.build(config()).model, runs.build(config("schedule.seed=1")).model
     frozen = {weight for tower in one.frozen_towers() for weight in tower.parameters()}
     pairs = list(zip(one.parameters(), other.parameters(), strict=True))
     assert all(torch.equal(own, same) for own, same in pairs if own in frozen)
@@ -84,6 +84,6 @@ def test_runs_without_features_share_nothing(bench):
     _, config, opened = bench
     whole = config("schedule.frozen=[]", "schedule.copies=0")
     with opened() as (runs, *_):
-        records = [runs.measure(whole, runs.model(whole)) for _ in range(2)]
+        records = [runs.measure(runs.build(whole)) for _ in range(2)]
         assert records[0].loss == records[1].loss
         assert "_shared" not in vars(runs)
