@@ -77,8 +77,8 @@ def ablate(job: Job, *, notices: Notices, note: Callable[[str], None], progress:
     heading = (
         f"# Ablation of {job.config}\n\n"
         f"{len(training)} tracks to train on, {len(validation)} held out (scene {schedule.validation_scene}). "
-        f"Each run: {schedule.epochs} epochs on {schedule.copies} views of each track, learning rate "
-        f"{schedule.learning_rate:g}; settings that were changed: {changed}."
+        f"Epochs of a run: {schedule.epochs}. Views of each track: {schedule.copies}. "
+        f"Learning rate: {schedule.learning_rate:g}. Settings that were changed: {changed}."
     )
     page = tables_markdown(heading, tables)
     make_directory(job.output)
