@@ -60,7 +60,7 @@ def train(
     overrides += [f"schedule.epochs={epochs}"] if epochs else []
     overrides += [f"schedule.seed={seed}"] if seed is not None else []
     loaded = system.load_config(source, overrides=overrides)
-    chosen = _device(device)
+    chosen = choose_device(device)
     if epochs == 0:
         _write_untrained(system, loaded, output, pretrained=pretrained)
     elif tracks is None or frames is None:
@@ -136,7 +136,8 @@ def _train(
     typer.echo(f"{output}: checkpoint after {end.epoch} epochs{measured}")
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """Return the device of `--device`: auto, cpu or cuda. Raises DeviceUnavailableError."""
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():

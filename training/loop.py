@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from nlvr.engine.errors import InputError, ScoreError, unwritable
+from nlvr.engine.errors import InputError, unwritable
 from nlvr.engine.output import write_whole
 
 from . import checkpoint
+from .steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -131,13 +132,8 @@ class _Run:
     def __init__(self, task: Task, schedule: Schedule, output: Path, report: Callable[[Record], None]) -> None:
         self.task, self.schedule, self.output, self.report = task, schedule, output, report
         self.at = Position()
-        self.device = next(task.model.parameters()).device
-        self.optimizer = task.optimizer()
-        mixed = schedule.mixed_precision and self.device.type == "cuda"
-        half = torch.bfloat16 if not mixed or torch.cuda.is_bf16_supported() else torch.float16
-        self.autocast = torch.autocast(self.device.type, half, enabled=mixed)
-        # Only fp16 needs its gradients scaled to stay within range.
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=mixed and half is torch.float16)
+        self.steps = Steps(task, schedule)
+        self.optimizer, self.scaler, self.device = self.steps.optimizer, self.steps.scaler, self.steps.device
         self.saved_at = time.monotonic()
 
     def begin(self) -> None:
@@ -149,9 +145,7 @@ class _Run:
 
     def epoch(self) -> None:
         """Run what is left of the epoch, validate, and keep the checkpoint if it is the best."""
-        self.task.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.task.learning_rate(self.at.epoch)
+        self.steps.begin_epoch(self.at.epoch)
         with closing(self.task.batches(self.at.epoch, self.at.step)) as batches:
             started = time.perf_counter()
             for batch in batches:
@@ -167,17 +161,8 @@ class _Run:
             self.finish_epoch(measured, time.perf_counter() - started)
 
     def step(self, batch: Any, started: float) -> None:  # noqa: ANN401
-        with self.autocast:
-            loss = self.task.loss(batch)
-        value = loss.item()
-        if not loss.isfinite():
-            place = f"epoch {self.at.epoch}, step {self.at.step}"
-            raise ScoreError(place, f"the loss is {value}", "lower schedule.learning_rate")
-        self.optimizer.zero_grad()
-        self.scaler.scale(loss).backward()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        rate = self.optimizer.param_groups[0]["lr"]
+        value = self.steps.take(batch, place=f"epoch {self.at.epoch}, step {self.at.step}")
+        rate = self.steps.learning_rate
         seconds = time.perf_counter() - started
         self.record(epoch=self.at.epoch, step=self.at.step, loss=value, learning_rate=rate, seconds=seconds)
         self.at.loss_sum += value

@@ -25,15 +25,18 @@ _DEFAULT = "contrastive"  # whose presets need no prefix, and whose files need n
 class System:
     """What a system brings to training; its configuration has a `schedule` and `to_toml`.
 
-    presets: the names of its settings.  load_config: a preset or a file, and overrides.
+    name: as in its files.  presets: the names of its settings.  load_config: a preset or a file, and overrides.
     model, tokenizer: built from a configuration.  task: see the systems' own.
+    memory: what tasks over the same tracks with the same frozen backbones share, empty.
     """
 
+    name: str
     presets: Sequence[str]
     load_config: Callable[..., Any]
     model: Callable[..., nn.Module]
     tokenizer: Callable[[Any], tokenizers.Tokenizer]
     task: Callable[..., Task]
+    memory: Callable[[], Any]
 
 
 def find_system(source: str) -> tuple[System, str]:
@@ -59,20 +62,22 @@ def find_system(source: str) -> tuple[System, str]:
 
 def _contrastive() -> System:
     from .contrastive.config import PRESETS, load_config
+    from .contrastive.memory import Memory
     from .contrastive.model import ContrastiveModel
     from .contrastive.task import ContrastiveTask
     from .contrastive.tokenizers import build_tokenizer
 
-    return System(PRESETS, load_config, ContrastiveModel, build_tokenizer, ContrastiveTask)
+    return System("contrastive", PRESETS, load_config, ContrastiveModel, build_tokenizer, ContrastiveTask, Memory)
 
 
 def _sbnet() -> System:
     from .sbnet.config import PRESETS, load_config
+    from .sbnet.memory import Memory
     from .sbnet.model import SBNet
     from .sbnet.task import SBNetTask
     from .sbnet.tokenizers import build_tokenizer
 
-    return System(PRESETS, load_config, SBNet, build_tokenizer, SBNetTask)
+    return System("sbnet", PRESETS, load_config, SBNet, build_tokenizer, SBNetTask, Memory)
 
 
 _SYSTEMS = {"contrastive": _contrastive, "sbnet": _sbnet}

@@ -752,7 +752,7 @@ def test_a_file_in_place_of_a_bundle_names_the_folder(cli, rank, gallery, tiny, 
 def test_help_names_every_verb(cli, capsys):
     assert cli("--help") == 0
     out = capsys.readouterr().out
-    for verb in ("rank", "evaluate", "read", "inspect", "doctor", "train", "export"):
+    for verb in ("rank", "evaluate", "read", "inspect", "doctor", "train", "ablate", "export"):
         assert f"\n  {verb} " in out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -29,3 +31,20 @@ def paint():
         cv2.imwrite(str(path), image[:, :, ::-1])
 
     return write
+
+
+@pytest.fixture
+def data(tmp_path):
+    """The options that name six tracks, each one frame of noise, in two scenes."""
+    tracks, generator = {}, np.random.default_rng(0)
+    for row, scene in enumerate(["S01"] * 4 + ["S02"] * 2):
+        frame = f"train/{scene}/c001/img1/{row + 1:06d}.jpg"
+        (tmp_path / frame).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / frame), generator.integers(0, 255, (40, 60, 3), np.uint8))
+        tracks[f"track-{row}"] = {
+            "frames": [frame],
+            "boxes": [[5, 5, 20, 20]],
+            "nl": [f"Car {row}.", f"Vehicle {row}."],
+        }
+    (tmp_path / "train-tracks.json").write_text(json.dumps(tracks))
+    return ["--tracks", str(tmp_path / "train-tracks.json"), "--frames", str(tmp_path)]

@@ -105,7 +105,7 @@ def read_vehicles(
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Copies:
     """What frozen towers made of T tracks in C copies: float16 [T, C, D] each, and bool [T, C], which are mirrored."""
 
     background: np.ndarray
@@ -114,7 +114,10 @@ class _Seen:
 
 
 class ContrastiveDataset:
-    """The samples of a set of tracks: every sentence of `nl` is the anchor of one sample an epoch."""
+    """The samples of a set of tracks: every sentence of `nl` is the anchor of one sample an epoch.
+
+    seen: what frozen towers saw, which batches hold in place of images; None by default.
+    """
 
     def __init__(
         self,
@@ -155,10 +158,10 @@ class ContrastiveDataset:
             store.notices.add("text cut", repr(str(distinct[row])))
         self._batch = batch
         self.steps = -(-len(texts) // batch)
-        self._seen: _Seen | None = None
+        self.seen: Copies | None = None
 
-    def freeze(self, copies: int, see: See, progress: Progress) -> None:
-        """Have towers that do not change see so many augmented copies of each track; batches then hold what they saw.
+    def freeze(self, copies: int, see: See, progress: Progress) -> Copies:
+        """Have towers that do not change see so many augmented copies of each track; set as `seen`, batches hold those.
 
         see: images uint8 [B, S, S, 3], of backgrounds and of crops, to features, float [B, D] each.
         progress: is told of each image pair that was seen.
@@ -190,7 +193,7 @@ class ContrastiveDataset:
             missing = copies - np.array([len(own) for own in seen])
             if unreadable:
                 plan.drop(unreadable)
-        self._seen = _Seen(*(np.array([[one[part] for one in own] for own in seen]) for part in range(3)))
+        return Copies(*(np.array([[one[part] for one in own] for own in seen]) for part in range(3)))
 
     def batches(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on, prepared ahead of their use.
@@ -225,8 +228,8 @@ class ContrastiveDataset:
 
         Returns the vehicles and which of them are mirrored, int64 [V].
         """
-        if self._seen is not None:
-            return self._random_features(self._seen, rows, generator)
+        if self.seen is not None:
+            return self._random_features(self.seen, rows, generator)
         untried = {int(row): generator.permutation(len(self.tracks[row].frames)).tolist() for row in rows}
         found: dict[int, tuple[Vehicle, bool]] = {}
         while len(found) < len(untried):
@@ -245,7 +248,7 @@ class ContrastiveDataset:
         return vehicles, np.array([found[row][1] for row in untried], np.int64)
 
     def _random_features(
-        self, seen: _Seen, rows: np.ndarray, generator: np.random.Generator
+        self, seen: Copies, rows: np.ndarray, generator: np.random.Generator
     ) -> tuple[Vehicles, np.ndarray]:
         """Show each track by one of its copies, with box points drawn anew. Returns as `_random_vehicles` does."""
         copies = generator.integers(seen.mirrored.shape[1], size=len(rows))

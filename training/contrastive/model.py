@@ -118,7 +118,7 @@ class ContrastiveModel(nn.Module):
             self.vehicle = VehicleEncoder(config, towers.image, towers.crop)
             self.text = TextEncoder(config, towers.text)
         self._frozen = config.schedule.frozen
-        for tower in self._frozen_towers():
+        for tower in self.frozen_towers():
             tower.requires_grad_(requires_grad=False)
         self.train()
 
@@ -134,6 +134,11 @@ class ContrastiveModel(nn.Module):
         """Return the backbones: image, the crop's own if there is one, text."""
         return [tower for tower in (self.vehicle.image, self.vehicle.crop, self.text.tower) if tower is not None]
 
+    def frozen_towers(self) -> list[nn.Module]:
+        """Return the backbones that stay as they are."""
+        *images, text = self.towers()
+        return [*(images if "image" in self._frozen else []), *([text] if "text" in self._frozen else [])]
+
     def half_towers(self) -> Self:
         """Convert the backbones to float16 and leave motion, projections and norms in float32."""
         for tower in self.towers():
@@ -142,10 +147,6 @@ class ContrastiveModel(nn.Module):
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
-        for tower in self._frozen_towers():
+        for tower in self.frozen_towers():
             tower.eval()
         return self
-
-    def _frozen_towers(self) -> list[nn.Module]:
-        *images, text = self.towers()
-        return [*(images if "image" in self._frozen else []), *([text] if "text" in self._frozen else [])]

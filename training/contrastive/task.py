@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from ..data import identity, sentences
 from .dataset import SEEN_AT_ONCE, ContrastiveDataset, Vehicles, read_vehicles
 from .looks import Look
 from .losses import contrastive_loss
+from .memory import Memory
 from .sentences import sentence_embeddings
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from nlvr.engine.tokenizer import Tokens
 
     from .config import ContrastiveConfig
-    from .dataset import Batch, Embed
+    from .dataset import Batch, Copies, Embed
     from .model import ContrastiveModel
 
 
@@ -52,14 +54,17 @@ class ContrastiveTask:
         training: Sequence[Track],
         validation: Sequence[Track] = (),
         embed: Embed = sentence_embeddings,
+        memory: Memory | None = None,
         progress: Progress = lambda *_: None,
     ) -> None:
         """validation: the tracks of the scene that is held out.  embed: as in ContrastiveDataset.
 
+        memory: of tasks that share it, where the towers are shown copies; by default the task's own.
         progress: is told how many copies frozen towers have seen.
         Raises InputError for tracks that cannot be trained on or measured.
         """
         self.config, self.model, self.store, self.validation = config, model, store, validation
+        self._memory = Memory() if memory is None else memory
         self.device = next(model.parameters()).device
         self._tokenizer_text = tokenizer.to_str()
         self._tokenizer = Tokenizer(tokenizer, length=config.text.length)
@@ -72,18 +77,14 @@ class ContrastiveTask:
             negatives=config.negatives,
             batch=config.schedule.batch,
             seed=config.schedule.seed,
-            embed=embed,
+            embed=partial(self._embeddings, embed),
         )
         sentences(validation)
         check_boxes(validation, store)
         self.steps = self.dataset.steps
         self.identity = identity(config, [*training, *validation])
-        self._read: Tensor | None = None
-        self._held_texts: Tensor | None = None
-        self._held: tuple[list[int], list[Vehicles]] | None = None
         if config.schedule.copies:
-            self.dataset.freeze(config.schedule.copies, self._see, progress)
-            self._read = self._features_of(self.dataset.tokens)
+            self.dataset.seen = self._copies(progress)
 
     def optimizer(self) -> torch.optim.Optimizer:
         """Return AdamW over what is not frozen."""
@@ -128,9 +129,23 @@ class ContrastiveTask:
         tensors = [torch.from_numpy(values).to(self.device) for values in inputs]
         return self.model.vehicle.join(*tensors) if vehicles.are_seen else self.model.encode_vehicles(*tensors)
 
+    def _copies(self, progress: Progress) -> Copies:
+        """Return what the towers make of copies of the tracks, having seen to it that they have read the texts too."""
+        memory = self._memory
+        if memory.copies is None:
+            memory.copies = self.dataset.freeze(self.config.schedule.copies, self._see, progress)
+        if memory.texts is None:
+            memory.texts = self._features_of(self.dataset.tokens)
+        return memory.copies
+
+    def _embeddings(self, embed: Embed, texts: Sequence[str]) -> np.ndarray:
+        if self._memory.embeddings is None:
+            self._memory.embeddings = embed(texts)
+        return self._memory.embeddings
+
     def _encode_wordings(self, rows: np.ndarray) -> Tensor:
-        if self._read is not None:
-            return self.model.text.join(self._read[torch.from_numpy(rows)].to(self.device))
+        if self._memory.texts is not None:
+            return self.model.text.join(self._memory.texts[torch.from_numpy(rows)].to(self.device))
         ids, mask = self.dataset.tokens.ids[rows], self.dataset.tokens.mask[rows]
         return self.model.encode_texts(torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device))
 
@@ -152,20 +167,20 @@ class ContrastiveTask:
         return torch.cat(features)
 
     def _text_vectors(self, tracks: Sequence[Track]) -> np.ndarray:
-        features = self._held_texts
+        features = self._memory.held_texts
         if features is None:
             features = self._features_of(self._tokenizer(sentences(tracks)))
         if self.config.schedule.copies:
-            self._held_texts = features
+            self._memory.held_texts = features
         vectors = self.model.text.join(features.to(self.device)).cpu().numpy()
         owners = np.repeat(np.arange(len(tracks)), [len(track.nl) for track in tracks])
         return _means(zip(owners, vectors, strict=True), len(tracks))
 
     def _vehicle_vectors(self, tracks: Sequence[Track]) -> np.ndarray:
         """Return the mean vector of each track over the frames the recipe shows it by, among those that can be read."""
-        rows, seen = self._held or self._look_at(tracks)
+        rows, seen = self._memory.held_vehicles or self._look_at(tracks)
         if self.config.schedule.copies:
-            self._held = rows, seen  # the towers will see the same in every epoch
+            self._memory.held_vehicles = rows, seen  # the towers will see the same in every epoch
         vectors = [self._encode_vehicles(block).cpu().numpy() for block in seen]
         return _means(zip(rows, np.concatenate(vectors), strict=True), len(tracks))
 

@@ -76,7 +76,7 @@ class Batch:
 class SBNetDataset:
     """The samples of a set of tracks: every frame of every track once an epoch, with one of the track's sentences.
 
-    Once it is frozen, every box of every view that the frozen backbone has seen takes their place.
+    Every box of every view that a frozen backbone has seen may take their place.
     """
 
     def __init__(self, config: SBNetConfig, tracks: Sequence[Track], store: FrameStore, tokenizer: Tokenizer) -> None:
@@ -91,8 +91,7 @@ class SBNetDataset:
         check_boxes(tracks, store)
         self._shots = ShotPlan(tracks, store, "all").shots
         self._frames, self._frame_of = np.unique([self._frame(shot) for shot in self._shots], return_inverse=True)
-        self._views: list[_Shown] = []
-        self._features: FeatureFile | None = None
+        self._views: Views | None = None
         self._shots_in: dict[str, list[Shot]] = defaultdict(list)
         for shot in self._shots:
             self._shots_in[self._frame(shot)].append(shot)
@@ -108,8 +107,8 @@ class SBNetDataset:
         """Batches an epoch."""
         return -(-len(self._frame_of) // self.config.schedule.batch)
 
-    def freeze(self, copies: int, see: See, progress: Progress) -> None:
-        """Have a backbone that does not change see so many augmented views of each track; batches then hold those.
+    def freeze(self, copies: int, see: See, progress: Progress) -> Views:
+        """Have a backbone that does not change see so many augmented views of each track, for `use`.
 
         A view shows a frame of the track at random, and every vehicle of it, or the track's own alone and larger.
         see: images uint8 [B, S, S, 3] to features, float [B, D, G, G].  progress: is told of each view of a track.
@@ -119,7 +118,7 @@ class SBNetDataset:
         shots_of = defaultdict(list)
         for shot in self._shots:
             shots_of[shot.row].append(shot)
-        features = None
+        features, views = None, []
         for done in range(copies):
             drawn = [own[generator.integers(len(own))] for own in shots_of.values()]
             for first in range(0, len(drawn), _SEEN_AT_ONCE):
@@ -132,12 +131,16 @@ class SBNetDataset:
                 for one, values in zip(shown, see(np.stack([one.image for one in shown])), strict=True):
                     if features is None:
                         features = FeatureFile(2 * copies * len(self.tracks), values.shape)
-                    features[len(self._views)] = values
-                    self._views.append(replace(one, image=None))
+                    features[len(views)] = values
+                    views.append(replace(one, image=None))
                 progress("views", done * len(drawn) + first + len(block), copies * len(drawn))
-        self._features = features
-        self._frame_of = np.repeat(np.arange(len(self._views)), [len(one.shots) for one in self._views])
-        self._frames = np.arange(len(self._views))
+        return Views(views, features)
+
+    def use(self, views: Views) -> None:
+        """Take every box of every view as a sample, from now on."""
+        self._views = views
+        self._frame_of = np.repeat(np.arange(len(views.shown)), [len(one.shots) for one in views.shown])
+        self._frames = np.arange(len(views.shown))
 
     def batches(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on, prepared ahead of their use.
@@ -154,12 +157,12 @@ class SBNetDataset:
         if len(order) == 1:
             order = order.repeat(2)  # batch normalisation takes its statistics over the samples
         generator = np.random.default_rng((_DRAWS, seed, epoch, step))
-        if self._features is None:
+        if self._views is None:
             shown = self._read([self._shots[place] for place in order], generator)
             images = np.stack([one.image for one in shown])
         else:
             views = np.unique(self._frame_of[order])
-            shown, images = [self._views[view] for view in views], self._features[views]
+            shown, images = [self._views.shown[view] for view in views], self._views.features[views]
         return self._batch(shown, images, generator)
 
     def _batch(self, shown: Sequence[_Shown], images: np.ndarray, generator: np.random.Generator) -> Batch:
@@ -273,6 +276,14 @@ class _Shown:
     image: np.ndarray | None
     boxes: np.ndarray
     following: np.ndarray | None
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """V frames as batches show them, and what a frozen backbone made of each, float32 [V, D, G, G]."""
+
+    shown: Sequence[_Shown]
+    features: FeatureFile
 
 
 def labels(tracks: Iterable[Track]) -> np.ndarray:

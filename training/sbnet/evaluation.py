@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 32  # sentences that look at a frame at once
 
-Memory = dict[str, tuple[Tensor, Tensor]]
+SeenFrames = dict[str, tuple[Tensor, Tensor]]
 """By frame, what an image backbone that does not change made of it and the boxes of its tracks, of equal calls."""
 
 
@@ -79,7 +79,7 @@ def score_matrix(
     tokenizer: Tokenizer,
     *,
     rule: str | None = None,
-    memory: Memory | None = None,
+    memory: SeenFrames | None = None,
 ) -> np.ndarray:
     """Return Prob (eq. 22) of each query and track: float64 [Q, T].
 
@@ -136,7 +136,7 @@ def _look(
     shots: Sequence[Shot],
     store: FrameStore,
     *,
-    memory: Memory | None,
+    memory: SeenFrames | None,
 ) -> dict[Shot, _Sight]:
     """Return what each shot shows, of those whose frames can be read."""
     shots_of: dict[str, list[Shot]] = defaultdict(list)

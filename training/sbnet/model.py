@@ -82,8 +82,7 @@ class SBNet(nn.Module):
             self.image_attributes = ImageAttributes(model) if modules.classification else None
             self.substitution = Substitution(model) if modules.substitution else None
             self.future = FuturePrediction(model) if modules.future else None
-        self._frozen = [getattr(self, name).backbone for name in config.schedule.frozen]
-        for backbone in self._frozen:
+        for backbone in self.frozen_towers():
             backbone.requires_grad_(requires_grad=False)
         self.train()
 
@@ -112,6 +111,10 @@ class SBNet(nn.Module):
             future=self.future(frames) if self.future else None,
         )
 
+    def frozen_towers(self) -> list[nn.Module]:
+        """Return the backbones that stay as they are."""
+        return [getattr(self, name).backbone for name in self.config.schedule.frozen]
+
     def half_towers(self) -> Self:
         """Convert the backbones to float16 and leave everything behind them in float32."""
         self.image.half()
@@ -120,6 +123,6 @@ class SBNet(nn.Module):
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
-        for backbone in self._frozen:
+        for backbone in self.frozen_towers():
             backbone.eval()
         return self

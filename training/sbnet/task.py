@@ -15,8 +15,9 @@ from nlvr.engine.tokenizer import Tokenizer
 from ..checkpoint import save_checkpoint
 from ..data import identity, sentences
 from .dataset import SBNetDataset
-from .evaluation import Memory, score_matrix
+from .evaluation import score_matrix
 from .losses import classification_loss, future_loss, segmentation_loss, substitution_loss, total_loss
+from .memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from nlvr.engine.tokenizer import Tokens
 
     from .config import SBNetConfig
-    from .dataset import Batch
+    from .dataset import Batch, Views
     from .model import Output, SBNet
 
 
@@ -51,10 +52,12 @@ class SBNetTask:
         *,
         training: Sequence[Track],
         validation: Sequence[Track] = (),
+        memory: Memory | None = None,
         progress: Progress = lambda *_: None,
     ) -> None:
         """validation: the tracks of the scene that is held out.
 
+        memory: of tasks that share it, where the backbones are shown views; by default the task's own.
         progress: is told how many views a frozen backbone has seen.
         Raises InputError for tracks that cannot be trained on or measured.
         """
@@ -68,11 +71,9 @@ class SBNetTask:
         sentences(validation)
         check_boxes(validation, store)
         self.identity = identity(config, [*training, *validation])
-        self._read: Tensor | None = None
-        self._memory: Memory = {}
+        self._memory = Memory() if memory is None else memory
         if config.schedule.copies:
-            self.dataset.freeze(config.schedule.copies, self._see, progress)
-            self._read = self._states_of(self.dataset.tokens)
+            self.dataset.use(self._views(progress))
         self.steps = self.dataset.steps
 
     def optimizer(self) -> torch.optim.Optimizer:
@@ -100,13 +101,23 @@ class SBNetTask:
         out = self.model.compare(frames, sentences, mask, boxes, **rows)
         return total_loss(self._parts(out, batch), self.config.loss)
 
+    def _views(self, progress: Progress) -> Views:
+        """Return what the backbone makes of views of the tracks, having seen to it that the sentences are read too."""
+        memory = self._memory
+        if memory.views is None:
+            memory.views = self.dataset.freeze(self.config.schedule.copies, self._see, progress)
+        if memory.states is None:
+            memory.states = self._states_of(self.dataset.tokens)
+        return memory.views
+
     def _frames(self, batch: Batch) -> Tensor:
         images = self._put(batch.images)
         return self.model.image.project(images) if batch.are_seen else self.model.image(images)
 
     def _sentences(self, wordings: np.ndarray, mask: Tensor) -> Tensor:
-        if self._read is not None:
-            return self.model.language.projection(self._read[torch.from_numpy(wordings)].to(self.device).float())
+        states = self._memory.states
+        if states is not None:
+            return self.model.language.projection(states[torch.from_numpy(wordings)].to(self.device).float())
         return self.model.language(self._put(self.dataset.tokens.ids[wordings]), mask)
 
     @torch.no_grad()
@@ -157,7 +168,7 @@ class SBNetTask:
             self.store,
             self._tokenizer,
             rule=str(frames) if frames else None,
-            memory=self._memory if self.config.schedule.copies else None,
+            memory=self._memory.held_frames if self.config.schedule.copies else None,
         )
         own = scores.diagonal()[:, None]
         metrics = expected_metrics((scores > own).sum(axis=1), (scores == own).sum(axis=1))

@@ -1,0 +1,1 @@
+"""Ablations: the papers' tables, over short runs on what frozen backbones made of the tracks once."""
