@@ -67,9 +67,7 @@ class TestSet:
 def main(
     city: Annotated[Path, typer.Argument(help="Folder that `nlvr-engine city` wrote.")],
     model: Annotated[list[str], typer.Option(help="Bundle; may be repeated.")],
-    frames: Annotated[
-        list[str] | None, typer.Option(help="Rule or number of frames a track.")
-    ] = None,
+    frames: Annotated[list[str] | None, typer.Option(help="Rule or number of frames a track.")] = None,
     tracks: Annotated[int | None, typer.Option(help="Take only so many test tracks, spread evenly.")] = None,
 ) -> None:
     """Print how well the bundles rank the city's test tracks."""
