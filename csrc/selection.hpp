@@ -28,11 +28,17 @@ class Reservoir {
     // `rows`: how many will be offered at most. With k near it everything is kept and nothing is ever weeded.
     Reservoir(std::size_t k, std::size_t rows);
 
-    void offer(std::span<const float> scores, const std::uint32_t* rows) {
-        for (std::size_t i = 0; i < scores.size(); ++i) {
-            if (scores[i] <= floor_) continue;
-            take(scores[i], rows[i]);
+    // A score at or below it is not taken. Not a number until there is one, so that nothing compares as below it.
+    float floor() const { return floor_; }
+
+    void offer(float score, std::uint32_t row) {
+        if (score <= floor_) return;
+        if (std::isnan(score)) {
+            if (not_a_number_ == kNone) not_a_number_ = row;
+            return;
         }
+        if (kept_.size() == capacity_) weed();
+        kept_.push_back(candidate(score, row));
     }
 
     // The best, in order.
@@ -43,19 +49,11 @@ class Reservoir {
     std::uint32_t not_a_number() const { return not_a_number_; }
 
    private:
-    void take(float score, std::uint32_t row) {
-        if (std::isnan(score)) {
-            if (not_a_number_ == kNone) not_a_number_ = row;
-            return;
-        }
-        if (kept_.size() == capacity_) weed();
-        kept_.push_back(candidate(score, row));
-    }
     void weed();
 
     std::size_t k_, capacity_;
     std::vector<Candidate> kept_;
-    float floor_ = std::numeric_limits<float>::quiet_NaN();  // nothing compares as below it
+    float floor_ = std::numeric_limits<float>::quiet_NaN();
     std::uint32_t not_a_number_ = kNone;
     bool by_row_ = true;
 };
