@@ -33,6 +33,9 @@ std::vector<Isa> available_isas() {
     if (has_avx512) isas.push_back({"avx512", &avx512::kKernels});
     if (has_avx512 && __builtin_cpu_supports("avx512vnni")) isas.push_back({"avx512vnni", &avx512vnni::kKernels});
 #endif
+#ifdef NLVR_AARCH64
+    isas.push_back({"neon", &neon::kKernels});
+#endif
     return isas;
 }
 
