@@ -2,10 +2,9 @@
 //
 // `Lanes`, 16 float32 with zero(), set(x), load(p), load(p, count) (the lanes from count on are 0; p may point to any
 //   stored number, and the two of int32 and int8 convert), store(p, count), add(a, b), multiply(a, b),
-//   multiply_add(a, b, c), larger_magnitude(a, b), above(a, floor) (one bit a lane), round(p, count), and
+//   multiply_add(a, b, c), larger_magnitude(a, b), largest(), above(a, floor) (one bit a lane), round(p, count), and
 //   sums(lanes[N], out), which folds each of N sets of lanes by the one tree; kQueries x kTracks, the tile of scores
-//   that fits its registers; kSingle, the tile's length for one query; kChannels, how many channels of a box it sums
-//   side by side.
+//   that fits its registers; kChannels, how many channels of a box it sums side by side.
 // `Codes`, products of int8: what `Floats` below says of float32.
 //
 // Included by each kernels_<isa>.cpp alone. Everything is in an unnamed namespace, so no copy is shared between them.
@@ -18,6 +17,20 @@ namespace {
 
 inline std::size_t at_most(std::size_t value, std::size_t limit) { return value < limit ? value : limit; }
 
+template <int I>
+struct Index {
+    constexpr operator int() const { return I; }
+};
+
+// f(0) … f(N - 1), spelled out: what an array of registers needs to stay in them.
+template <int N, int I = 0, class F>
+[[gnu::always_inline]] inline void unrolled(const F& f) {
+    if constexpr (I < N) {
+        f(Index<I>());
+        unrolled<N, I + 1>(f);
+    }
+}
+
 // Inner products of float32, kStep elements at a time.
 template <class Lanes>
 struct Floats {
@@ -25,7 +38,7 @@ struct Floats {
     using Result = float;
     using Sum = Lanes;
     static constexpr std::size_t kStep = kLanes;
-    static constexpr int kQueries = Lanes::kQueries, kTracks = Lanes::kTracks, kSingle = Lanes::kSingle;
+    static constexpr int kQueries = Lanes::kQueries, kTracks = Lanes::kTracks;
 
     template <class... Count>
     static Lanes query(const float* from, Count... count) {
@@ -45,49 +58,65 @@ struct Floats {
     static float offset(const float* /*query*/, std::size_t /*dims*/) { return 0.0f; }
 };
 
+// sums[i * Tracks + j] = <queries[i], tracks[j]>, not folded yet.
 template <class Product, int Queries, int Tracks>
-void product_tile(const typename Product::Element* const* queries, const typename Product::Element* const* tracks,
-                  std::size_t dims, const typename Product::Result* offsets, typename Product::Result* out,
-                  std::size_t out_stride) {
-    typename Product::Sum sums[Queries * Tracks];
-    for (auto& sum : sums) sum = Product::zero();
-    const auto step = [&](std::size_t e, auto... count) {
+[[gnu::always_inline]] inline void accumulate(const typename Product::Element* const* queries,
+                                              const typename Product::Element* const* tracks, std::size_t dims,
+                                              typename Product::Sum (&sums)[Queries * Tracks]) {
+    unrolled<Queries * Tracks>([&](auto n) { sums[n] = Product::zero(); });
+    const auto step = [&](std::size_t e, auto... count) __attribute__((always_inline)) {
         decltype(Product::track(tracks[0])) track[Tracks];
-#pragma GCC unroll 16
-        for (int j = 0; j < Tracks; ++j) track[j] = Product::track(tracks[j] + e, count...);
-#pragma GCC unroll 16
-        for (int i = 0; i < Queries; ++i) {
+        unrolled<Tracks>([&](auto j) { track[j] = Product::track(tracks[j] + e, count...); });
+        unrolled<Queries>([&](auto i) {
             const auto query = Product::query(queries[i] + e, count...);
-#pragma GCC unroll 16
-            for (int j = 0; j < Tracks; ++j) {
-                sums[i * Tracks + j] = Product::add_product(query, track[j], sums[i * Tracks + j]);
-            }
-        }
+            unrolled<Tracks>([&](auto j) {
+                auto& sum = sums[i * Tracks + j];
+                sum = Product::add_product(query, track[j], sum);
+            });
+        });
     };
     const std::size_t whole = dims - dims % Product::kStep;
     for (std::size_t e = 0; e < whole; e += Product::kStep) step(e);
     if (whole < dims) step(whole, dims - whole);
-    typename Product::Result tile[Queries * Tracks];
-    Product::sums(sums, tile);
-    for (int i = 0; i < Queries; ++i) {
-        for (int j = 0; j < Tracks; ++j) {
-            out[static_cast<std::size_t>(i) * out_stride + static_cast<std::size_t>(j)] =
-                tile[i * Tracks + j] + offsets[i];
-        }
-    }
 }
 
-template <class Product, int Queries, int Tracks>
+// How a tile goes through its tracks: all side by side, with the fewest loads, or one after the other, in the order in
+// which they lie in memory and are fetched fastest.
+enum class Order { kTogether, kInTurn };
+
+template <class Product, Order kOrder, int Queries, int Tracks>
+void product_tile(const typename Product::Element* const* queries, const typename Product::Element* const* tracks,
+                  std::size_t dims, const typename Product::Result* offsets, typename Product::Result* out,
+                  std::size_t out_stride) {
+    typename Product::Sum sums[Queries * Tracks];
+    if constexpr (kOrder == Order::kTogether) {
+        accumulate<Product, Queries, Tracks>(queries, tracks, dims, sums);
+    } else {
+        unrolled<Tracks>([&](auto j) {
+            typename Product::Sum track_sums[Queries];
+            accumulate<Product, Queries, 1>(queries, tracks + j, dims, track_sums);
+            unrolled<Queries>([&](auto i) { sums[i * Tracks + j] = track_sums[i]; });
+        });
+    }
+    typename Product::Result tile[Queries * Tracks];
+    Product::sums(sums, tile);
+    unrolled<Queries>([&](auto i) {
+        typename Product::Result* const row = out + static_cast<std::size_t>(i) * out_stride;
+        unrolled<Tracks>([&](auto j) { row[j] = tile[i * Tracks + j] + offsets[i]; });
+    });
+}
+
+template <class Product, Order kOrder, int Queries, int Tracks>
 void product_strip(const typename Product::Element* const* queries, const typename Product::Element* const* tracks,
                    std::size_t tracks_size, std::size_t dims, typename Product::Result* out) {
     typename Product::Result offsets[Queries];
     for (int i = 0; i < Queries; ++i) offsets[i] = Product::offset(queries[i], dims);
     std::size_t j = 0;
     for (; j + Tracks <= tracks_size; j += Tracks) {
-        product_tile<Product, Queries, Tracks>(queries, tracks + j, dims, offsets, out + j, tracks_size);
+        product_tile<Product, kOrder, Queries, Tracks>(queries, tracks + j, dims, offsets, out + j, tracks_size);
     }
     for (; j < tracks_size; ++j) {
-        product_tile<Product, Queries, 1>(queries, tracks + j, dims, offsets, out + j, tracks_size);
+        product_tile<Product, kOrder, Queries, 1>(queries, tracks + j, dims, offsets, out + j, tracks_size);
     }
 }
 
@@ -95,15 +124,18 @@ template <class Product>
 void products(const typename Product::Element* const* queries, std::size_t queries_size,
               const typename Product::Element* const* tracks, std::size_t tracks_size, std::size_t dims,
               typename Product::Result* out) {
-    constexpr int kQueries = Product::kQueries;
+    constexpr int kQueries = Product::kQueries, kTracks = Product::kTracks;
     std::size_t i = 0;
-    for (; i + kQueries <= queries_size; i += kQueries) {
-        product_strip<Product, kQueries, Product::kTracks>(queries + i, tracks, tracks_size, dims,
-                                                           out + i * tracks_size);
-    }
-    for (; i < queries_size; ++i) {
-        product_strip<Product, 1, Product::kSingle>(queries + i, tracks, tracks_size, dims, out + i * tracks_size);
-    }
+    // The first queries fetch the tracks, the others find them in the cache.
+    const auto strip = [&]<int Queries>() {
+        constexpr int kTile = kQueries / Queries * kTracks;
+        const auto run = i == 0               ? product_strip < Product, Order::kInTurn, Queries,
+                   Queries == 1 ? 1 : kTile > : product_strip<Product, Order::kTogether, Queries, kTile>;
+        run(queries + i, tracks, tracks_size, dims, out + i * tracks_size);
+        i += Queries;
+    };
+    while (i + kQueries <= queries_size) strip.template operator()<kQueries>();
+    while (i < queries_size) strip.template operator()<1>();
 }
 
 // The places of the lanes above the floor, where lanes(j, count…) are those from place j on.
@@ -141,19 +173,25 @@ std::size_t reaching(const std::int32_t* products, const CodeBlock& tracks, std:
 
 template <class Lanes>
 Magnitude magnitude(const float* row, std::size_t dims) {
-    Lanes largest = Lanes::zero(), squares = Lanes::zero();
-    for (std::size_t e = 0; e < dims; e += kLanes) {
-        const Lanes some = Lanes::load(row + e, at_most(dims - e, kLanes));
-        largest = larger_magnitude(largest, some);
-        squares = multiply_add(some, some, squares);
+    constexpr std::size_t kSets = 4;  // side by side, for one would wait for itself
+    Lanes largest[kSets], squares[kSets];
+    for (std::size_t s = 0; s < kSets; ++s) largest[s] = squares[s] = Lanes::zero();
+    const auto take = [&](std::size_t s, const Lanes& some) {
+        largest[s] = larger_magnitude(largest[s], some);
+        squares[s] = multiply_add(some, some, squares[s]);
+    };
+    const std::size_t whole = dims - dims % (kSets * kLanes);
+    for (std::size_t e = 0; e < whole; e += kSets * kLanes) {
+#pragma GCC unroll 4
+        for (std::size_t s = 0; s < kSets; ++s) take(s, Lanes::load(row + e + s * kLanes));
     }
-    float lane[kLanes];
-    largest.store(lane, kLanes);
-    Magnitude result{lane[0], 0.0f};
-    for (const float value : lane) {
-        if (!(value <= result.largest)) result.largest = value;
+    for (std::size_t e = whole; e < dims; e += kLanes) {
+        take((e - whole) / kLanes, Lanes::load(row + e, at_most(dims - e, kLanes)));
     }
-    const Lanes all[1] = {squares};
+    const Lanes most =
+        larger_magnitude(larger_magnitude(largest[0], largest[1]), larger_magnitude(largest[2], largest[3]));
+    const Lanes all[1] = {add(add(squares[0], squares[1]), add(squares[2], squares[3]))};
+    Magnitude result{most.largest(), 0.0f};
     Lanes::sums(all, &result.squares);
     return result;
 }
@@ -161,9 +199,10 @@ Magnitude magnitude(const float* row, std::size_t dims) {
 template <class Lanes>
 void round_row(const float* row, std::size_t dims, float factor, std::int8_t* codes) {
     const Lanes factors = Lanes::set(factor);
-    for (std::size_t e = 0; e < dims; e += kLanes) {
-        const std::size_t count = at_most(dims - e, kLanes);
-        multiply(Lanes::load(row + e, count), factors).round(codes + e, count);
+    const std::size_t whole = dims - dims % kLanes;
+    for (std::size_t e = 0; e < whole; e += kLanes) multiply(Lanes::load(row + e), factors).round(codes + e, kLanes);
+    if (whole < dims) {
+        multiply(Lanes::load(row + whole, dims - whole), factors).round(codes + whole, dims - whole);
     }
 }
 

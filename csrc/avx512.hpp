@@ -19,40 +19,43 @@ struct IntegerSum {
     }
 };
 
-// The one tree. Each step halves two registers into one, so that many sums take few additions.
+// The one tree. Each step halves two registers into one, so that many sums take few additions; the lanes that stay
+// where they are need no shuffle, and the order of two addends changes no bit.
 template <class Sum>
 struct Fold {
     static __m512 to8(__m512 a, __m512 b) {
-        return Sum::add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+        return Sum::add(_mm512_mask_blend_ps(0xFF00, a, b), _mm512_shuffle_f32x4(a, b, 0x4E));
     }
     static __m512 to4(__m512 a, __m512 b) {
-        return Sum::add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+        const __m512i moved = _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
+        return Sum::add(_mm512_mask_blend_ps(0xF0F0, a, b), _mm512_permutex2var_ps(a, moved, b));
     }
     static __m512 to2(__m512 a, __m512 b) {
-        const __m512d x = _mm512_castps_pd(a), y = _mm512_castps_pd(b);
-        return Sum::add(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)), _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+        return Sum::add(_mm512_mask_blend_ps(0xCCCC, a, b), _mm512_shuffle_ps(a, b, 0x4E));
     }
     static __m512 to1(__m512 a, __m512 b) {
         return Sum::add(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xDD));
     }
 
-    // The sums of N registers, N a divisor of 16, in the first N lanes. Taken in steps of four they end in order.
+    // The sums of 16, 8, 4 or 1 registers, in order in the first lanes.
     template <int N, class Register>
     static __m512 all(const Register& at) {
+        constexpr int kStep = N / 4;
         const auto four = [&](int n) {
-            const __m512 low = to8(at(n % N), at((n + 4) % N));
-            if constexpr (N <= 8) return to4(low, low);
-            return to4(low, to8(at((n + 8) % N), at((n + 12) % N)));
+            return to4(to8(at(n), at(n + 2 * kStep)), to8(at(n + kStep), at(n + 3 * kStep)));
         };
-        const __m512 low = to2(four(0), N == 1 ? four(0) : four(1));
-        return to1(low, N <= 2 ? low : to2(four(2), four(3)));
+        if constexpr (N == 16) {
+            return to1(to2(four(0), four(1)), to2(four(2), four(3)));
+        } else {
+            const __m512 two = to2(four(0), four(kStep / 2));
+            return _mm512_maskz_compress_ps(N == 8 ? 0x3333 : 0x1111, to1(two, two));
+        }
     }
 };
 
 struct Avx512Lanes {
     static constexpr int kQueries = 4;
     static constexpr int kTracks = 4;
-    static constexpr int kSingle = 8;
     static constexpr int kChannels = 16;
 
     __m512 lanes;
@@ -86,11 +89,10 @@ struct Avx512Lanes {
     friend Avx512Lanes multiply_add(Avx512Lanes a, Avx512Lanes b, Avx512Lanes c) {
         return {_mm512_fmadd_ps(a.lanes, b.lanes, c.lanes)};
     }
-    // Without their signs, floats stand in the order of their bits, and what is not a number above them all.
     friend Avx512Lanes larger_magnitude(Avx512Lanes magnitude, Avx512Lanes b) {
-        const __m512i bits = _mm512_castps_si512(_mm512_abs_ps(b.lanes));
-        return {_mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(magnitude.lanes), bits))};
+        return {_mm512_max_ps(magnitude.lanes, _mm512_abs_ps(b.lanes))};
     }
+    float largest() const { return _mm512_reduce_max_ps(lanes); }
     std::uint32_t above(float floor) const { return _mm512_cmp_ps_mask(lanes, _mm512_set1_ps(floor), _CMP_NLE_UQ); }
 
     template <int N>
@@ -150,7 +152,7 @@ struct Avx512Products : Avx512Codes {
     using Element = std::int8_t;
     using Result = std::int32_t;
     using Sum = __m512i;
-    static constexpr int kQueries = 4, kTracks = 4, kSingle = 8;
+    static constexpr int kQueries = 4, kTracks = 4;
 
     static __m512i zero() { return _mm512_setzero_si512(); }
     template <int N>

@@ -39,7 +39,7 @@ struct BoxSums {
     void (*interleaved)(const Box<T>& box, std::size_t channels, float* sums);
 };
 
-// The largest magnitude in a row (infinite or NaN where one is) and the sum of squares.
+// The sum of a row's squares, which is not finite where a number of the row is not, and else its largest magnitude.
 struct Magnitude {
     float largest, squares;
 };

@@ -32,7 +32,6 @@ struct Avx2Lanes {
     // Eight accumulators of two registers each would leave no room for the rows: 2 x 2 x 2 and six for the rows.
     static constexpr int kQueries = 2;
     static constexpr int kTracks = 2;
-    static constexpr int kSingle = 4;
     static constexpr int kChannels = 4;
 
     __m256 low, high;
@@ -81,13 +80,16 @@ struct Avx2Lanes {
         return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
     }
 
-    // Without their signs, floats stand in the order of their bits, and what is not a number above them all.
-    static __m256 larger(__m256 magnitude, __m256 b) {
-        const __m256i bits = _mm256_and_si256(_mm256_castps_si256(b), _mm256_set1_epi32(0x7FFFFFFF));
-        return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(magnitude), bits));
-    }
     friend Avx2Lanes larger_magnitude(const Avx2Lanes& magnitude, const Avx2Lanes& b) {
-        return {larger(magnitude.low, b.low), larger(magnitude.high, b.high)};
+        const __m256 sign = _mm256_set1_ps(-0.0f);
+        return {_mm256_max_ps(magnitude.low, _mm256_andnot_ps(sign, b.low)),
+                _mm256_max_ps(magnitude.high, _mm256_andnot_ps(sign, b.high))};
+    }
+    float largest() const {
+        const __m256 eight = _mm256_max_ps(low, high);
+        const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+        const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+        return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
     }
     std::uint32_t above(float floor) const {
         const auto bits = [&](__m256 half) {
@@ -123,7 +125,7 @@ struct Avx2Products {
     using Result = std::int32_t;
     using Sum = __m256i;
     static constexpr std::size_t kStep = kLanes;
-    static constexpr int kQueries = 2, kTracks = 4, kSingle = 4;
+    static constexpr int kQueries = 2, kTracks = 4;
 
     static __m256i zero() { return _mm256_setzero_si256(); }
     static __m256i query(const std::int8_t* from, std::size_t count = kStep) {

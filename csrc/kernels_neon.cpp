@@ -25,7 +25,6 @@ class Sixteen {
 struct NeonLanes {
     static constexpr int kQueries = 2;
     static constexpr int kTracks = 2;
-    static constexpr int kSingle = 4;
     static constexpr int kChannels = 4;
     static constexpr std::size_t kQuarters = 4;
 
@@ -90,12 +89,11 @@ struct NeonLanes {
     friend NeonLanes multiply_add(const NeonLanes& a, const NeonLanes& b, const NeonLanes& c) {
         return each([&](std::size_t n) { return vfmaq_f32(c.quarter[n], a.quarter[n], b.quarter[n]); });
     }
-    // Without their signs, floats stand in the order of their bits, and what is not a number above them all.
     friend NeonLanes larger_magnitude(const NeonLanes& magnitude, const NeonLanes& b) {
-        return each([&](std::size_t n) {
-            const uint32x4_t bits = vreinterpretq_u32_f32(vabsq_f32(b.quarter[n]));
-            return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(magnitude.quarter[n]), bits));
-        });
+        return each([&](std::size_t n) { return vmaxq_f32(magnitude.quarter[n], vabsq_f32(b.quarter[n])); });
+    }
+    float largest() const {
+        return vmaxvq_f32(vmaxq_f32(vmaxq_f32(quarter[0], quarter[1]), vmaxq_f32(quarter[2], quarter[3])));
     }
     std::uint32_t above(float floor) const {
         const uint32x4_t places = {1, 2, 4, 8};
@@ -123,7 +121,7 @@ struct NeonProducts {
     using Result = std::int32_t;
     using Sum = int32x4_t;
     static constexpr std::size_t kStep = kLanes;
-    static constexpr int kQueries = 4, kTracks = 2, kSingle = 4;
+    static constexpr int kQueries = 4, kTracks = 2;
 
     static int32x4_t zero() { return vdupq_n_s32(0); }
     static int8x16_t query(const std::int8_t* from, std::size_t count = kStep) {

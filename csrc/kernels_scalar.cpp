@@ -29,7 +29,6 @@ float widened(Float16 value) {
 struct ScalarLanes {
     static constexpr int kQueries = 1;
     static constexpr int kTracks = 1;
-    static constexpr int kSingle = 1;
     static constexpr int kChannels = 1;
 
     float lane[kLanes];
@@ -66,14 +65,17 @@ struct ScalarLanes {
         return sum;
     }
 
-    // Without their signs, floats stand in the order of their bits, and what is not a number above them all.
     friend ScalarLanes larger_magnitude(const ScalarLanes& magnitude, const ScalarLanes& b) {
         ScalarLanes larger;
         for (std::size_t l = 0; l < kLanes; ++l) {
-            const float other = __builtin_fabsf(b.lane[l]);
-            larger.lane[l] = bits_of(other) > bits_of(magnitude.lane[l]) ? other : magnitude.lane[l];
+            larger.lane[l] = __builtin_fmaxf(magnitude.lane[l], __builtin_fabsf(b.lane[l]));
         }
         return larger;
+    }
+    float largest() const {
+        float most = 0.0f;
+        for (const float value : lane) most = __builtin_fmaxf(most, value);
+        return most;
     }
     std::uint32_t above(float floor) const {
         std::uint32_t bits = 0;
@@ -101,7 +103,7 @@ struct ScalarProducts {
     using Result = std::int32_t;
     using Sum = std::int32_t;
     static constexpr std::size_t kStep = 1;
-    static constexpr int kQueries = 1, kTracks = 1, kSingle = 1;
+    static constexpr int kQueries = 1, kTracks = 1;
 
     static std::int32_t zero() { return 0; }
     template <class... Count>

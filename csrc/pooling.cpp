@@ -160,7 +160,9 @@ void unit_box_means(const Maps<T>& maps, const Cells& cells, const Vector<std::i
             std::fill_n(mean, channels, 0.0f);
             for (std::size_t n = begin; n < end; ++n) {
                 box_mean(Place(cells.row(n)), 0, channels, unit.data());
-                const float length = std::sqrt(isa.magnitude(row, channels).squares);
+                float squares = 0;
+                isa.scores(&row, 1, &row, 1, channels, &squares);
+                const float length = std::sqrt(squares);
                 if (length != 0.0f) {
                     for (float& value : unit) value /= length;
                 }

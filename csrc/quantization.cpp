@@ -15,11 +15,8 @@ constexpr double kUnit = 0x1p-24;  // the most that rounding to float32 changes 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kMostCode = 127.0f;
 
-// The next float32 above, so that what bounds in double bounds in float32.
-float upwards(double value) {
-    const auto nearest = static_cast<float>(value);
-    return std::nextafter(nearest, kInfinity);
-}
+// A float32 above, so that what bounds in double bounds in float32.
+float upwards(double value) { return static_cast<float>(value * (1 + 4 * kUnit) + 0x1p-140); }
 
 // How much the defined sum over `dims` may grow by its roundings: each lane's chain, four folds, and one to spare.
 double growth(std::size_t dims) {

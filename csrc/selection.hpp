@@ -1,6 +1,7 @@
 // The k best of a stream of scores, apart from how they were computed.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -13,9 +14,21 @@ namespace nlvr {
 // A score and its row in one integer: the smaller is the better, by score descending, then row ascending.
 using Candidate = std::uint64_t;
 
-Candidate candidate(float score, std::uint32_t row);
-float score_of(Candidate candidate);
+inline Candidate candidate(float score, std::uint32_t row) {
+    constexpr std::uint32_t kSign = 0x80000000u;
+    const auto bits = std::bit_cast<std::uint32_t>(score);
+    const std::uint32_t descending = bits & kSign ? bits : ~(bits | kSign);
+    return Candidate{descending} << 32 | row;
+}
+inline float score_of(Candidate candidate) {
+    constexpr std::uint32_t kSign = 0x80000000u;
+    const auto descending = static_cast<std::uint32_t>(candidate >> 32);
+    return std::bit_cast<float>(descending & kSign ? descending : ~descending & ~kSign);
+}
 inline std::uint32_t row_of(Candidate candidate) { return static_cast<std::uint32_t>(candidate); }
+
+// Moves the best `k` to the front, in any order.
+void select_best(std::span<Candidate> candidates, std::size_t k);
 
 // Sorts the best `k` (or all there are) to the front and returns how many that is. `by_row`: the candidates already
 // stand in the order of their rows.

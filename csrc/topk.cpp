@@ -59,10 +59,8 @@ class TrackBlock {
 
     // Takes tracks from the front of `range`. False when there are none.
     bool fill(Range& range, const AllowedRows& allowed) {
-        ids_.clear();
-        for (; range.begin < range.end && ids_.size() < capacity_; ++range.begin) {
-            ids_.push_back(allowed[range.begin]);
-        }
+        ids_.resize(std::min(capacity_, range.size()));
+        for (std::uint32_t& id : ids_) id = allowed[range.begin++];
         return !ids_.empty();
     }
 
@@ -172,10 +170,10 @@ class Scan {
     std::size_t scored(std::size_t query) const { return scored_[query]; }
 
    private:
-    // Codes of the tracks cost a query's work of some dozen; what they spare grows with the queries that share them.
+    // Making codes costs as much as scoring for some queries; what they spare grows with the queries that share them.
     bool worth_screening(std::size_t queries, std::size_t tracks, std::size_t k) const {
-        constexpr std::size_t kQueries = 8, kDims = 192;
-        return block_.has_codes() || (queries >= kQueries && dims_ >= kDims && tracks >= 32 * k);
+        constexpr std::size_t kQueries = 8, kDims = 192, kTracks = 4096;
+        return block_.has_codes() || (queries >= kQueries && dims_ >= kDims && tracks >= std::max(32 * k, kTracks));
     }
 
     void score() {

@@ -114,7 +114,7 @@ std::string difference(const Kernels& isa, std::size_t dims) {
     }
     if (!agrees<float>(isa, 2, [&](const Kernels& k, float* out) {
             const nlvr::Magnitude magnitude = k.magnitude(queries.data(), dims);
-            out[0] = magnitude.largest;
+            out[0] = std::isfinite(magnitude.squares) ? magnitude.largest : INFINITY;
             out[1] = magnitude.squares;
         })) {
         return "magnitude";
