@@ -138,6 +138,32 @@ void products(const typename Product::Element* const* queries, std::size_t queri
     while (i < queries_size) strip.template operator()<1>();
 }
 
+template <class Lanes, int Pairs>
+void pair_tile(const float* const* queries, const float* const* tracks, std::size_t dims, float* out) {
+    Lanes sums[Pairs];
+    unrolled<Pairs>([&](auto n) { sums[n] = Lanes::zero(); });
+    const auto step = [&](std::size_t e, auto... count) __attribute__((always_inline)) {
+        unrolled<Pairs>([&](auto n) {
+            sums[n] =
+                multiply_add(Lanes::load(queries[n] + e, count...), Lanes::load(tracks[n] + e, count...), sums[n]);
+        });
+    };
+    const std::size_t whole = dims - dims % kLanes;
+    for (std::size_t e = 0; e < whole; e += kLanes) step(e);
+    if (whole < dims) step(whole, dims - whole);
+    Lanes::sums(sums, out);
+    unrolled<Pairs>([&](auto n) { out[n] += 0.0f; });
+}
+
+template <class Lanes>
+void pair_scores(const float* const* queries, const float* const* tracks, std::size_t pairs, std::size_t dims,
+                 float* out) {
+    constexpr int kPairs = Lanes::kTracks;
+    std::size_t n = 0;
+    for (; n + kPairs <= pairs; n += kPairs) pair_tile<Lanes, kPairs>(queries + n, tracks + n, dims, out + n);
+    for (; n < pairs; ++n) pair_tile<Lanes, 1>(queries + n, tracks + n, dims, out + n);
+}
+
 // The places of the lanes above the floor, where lanes(j, count…) are those from place j on.
 template <class AnyLanes>
 std::size_t places_above(std::size_t size, float floor, std::uint32_t* places, const AnyLanes& lanes) {
@@ -291,6 +317,7 @@ constexpr BoxSums<T> box_sums() {
 template <class Lanes, class Codes>
 constexpr Kernels table() {
     return {.scores = products<Floats<Lanes>>,
+            .pair_scores = pair_scores<Lanes>,
             .products = products<Codes>,
             .above = above<Lanes>,
             .reaching = reaching<Lanes>,

@@ -65,7 +65,11 @@ struct Kernels {
     void (*scores)(const float* const* queries, std::size_t queries_size, const float* const* tracks,
                    std::size_t tracks_size, std::size_t dims, float* out);
 
-    // The same of codes, exact in 32 bits up to 2^17 dims.
+    // out[n] = <queries[n], tracks[n]>, the same sum.
+    void (*pair_scores)(const float* const* queries, const float* const* tracks, std::size_t pairs, std::size_t dims,
+                        float* out);
+
+    // The product of codes for every query and track as in `scores`, exact in 32 bits up to 2^17 dims.
     void (*products)(const std::int8_t* const* queries, std::size_t queries_size, const std::int8_t* const* tracks,
                      std::size_t tracks_size, std::size_t dims, std::int32_t* out);
 

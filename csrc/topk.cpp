@@ -30,7 +30,7 @@ struct Cut {
 
 Cut cut(std::size_t queries, std::size_t tracks, std::size_t dims, std::size_t k, std::size_t threads) {
     // Queries of a group share each read of the tracks and keep themselves and their candidates in the cache.
-    const std::size_t group = std::clamp<std::size_t>(65536 / std::max<std::size_t>(dims, 1), 16, 128);
+    const std::size_t group = std::clamp<std::size_t>(131072 / std::max<std::size_t>(dims, 1), 16, 256);
     const std::size_t groups = (queries + group - 1) / group;
     if (groups >= threads) return {std::min(queries, (groups + threads - 1) / threads * threads), 1};
     // Ranges of tracks must be merged, at a cost of k for each: worth it where k is small beside them.
@@ -116,6 +116,7 @@ class Screening {
    public:
     explicit Screening(bool worth) : worth_(worth) {}
 
+    bool worth() const { return worth_; }
     bool now() { return worth_ && (pause_ == 0 || --pause_ == 0); }
     void saw(std::size_t scored, std::size_t pairs) {
         constexpr std::size_t kFirst = 8, kLast = 512;
@@ -141,19 +142,14 @@ class Scan {
           screening_(worth_screening(queries.size(), tracks, problem.k)) {
         const std::size_t size = queries.size();
         floats_.resize(problem.queries.buffer_size(size));
-        codes_.resize(size * dims_);
         for (std::size_t i = 0; i < size; ++i) {
             rows_.push_back(problem.queries.row(queries.begin + i, floats_.data() + problem.queries.buffer_size(i)));
-            std::int8_t* codes = codes_.data() + i * dims_;
-            code_rows_.push_back(codes);
-            reaches_.push_back(reach(quantize_closely({rows_.back(), dims_}, codes), dims_));
             best_.emplace_back(problem.k, tracks);
         }
         scored_.resize(size);
         scores_.resize(size * block_.capacity());
-        products_.resize(size * block_.capacity());
         places_.resize(block_.capacity());
-        survivors_.resize(block_.capacity());
+        if (screening_.worth()) quantize_queries();
     }
 
     void run(Range tracks, const AllowedRows& allowed) {
@@ -176,6 +172,16 @@ class Scan {
         return block_.has_codes() || (queries >= kQueries && dims_ >= kDims && tracks >= std::max(32 * k, kTracks));
     }
 
+    void quantize_queries() {
+        codes_.resize(rows_.size() * dims_);
+        products_.resize(rows_.size() * block_.capacity());
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            std::int8_t* codes = codes_.data() + i * dims_;
+            code_rows_.push_back(codes);
+            reaches_.push_back(reach(quantize_closely({rows_[i], dims_}, codes), dims_));
+        }
+    }
+
     void score() {
         const std::size_t size = block_.size();
         isa_.scores(rows_.data(), rows_.size(), block_.rows(), size, dims_, scores_.data());
@@ -191,19 +197,29 @@ class Scan {
         const std::size_t size = block_.size();
         const CodeBlock tracks = block_.codes();
         isa_.products(code_rows_.data(), code_rows_.size(), tracks.codes, size, dims_, products_.data());
-        std::size_t scored = 0;
-        for (std::size_t i = 0; i < rows_.size(); ++i) {
+        survivors_.clear();
+        pair_queries_.clear();
+        pair_tracks_.clear();
+        for (std::uint32_t i = 0; i < rows_.size(); ++i) {
             const std::size_t found =
                 isa_.reaching(products_.data() + i * size, tracks, size, reaches_[i], best_[i].floor(), places_.data());
-            if (found == 0) continue;
-            for (std::size_t p = 0; p < found; ++p) survivors_[p] = block_.row(places_[p]);
-            isa_.scores(&rows_[i], 1, survivors_.data(), found, dims_, scores_.data());
-            for (std::size_t p = 0; p < found; ++p) best_[i].offer(scores_[p], block_.ids()[places_[p]]);
+            for (std::size_t p = 0; p < found; ++p) {
+                survivors_.push_back({i, block_.ids()[places_[p]]});
+                pair_queries_.push_back(rows_[i]);
+                pair_tracks_.push_back(block_.row(places_[p]));
+            }
             scored_[i] += found;
-            scored += found;
         }
-        screening_.saw(scored, rows_.size() * size);
+        const std::size_t pairs = survivors_.size();
+        scores_.resize(std::max(scores_.size(), pairs));
+        isa_.pair_scores(pair_queries_.data(), pair_tracks_.data(), pairs, dims_, scores_.data());
+        for (std::size_t n = 0; n < pairs; ++n) best_[survivors_[n].query].offer(scores_[n], survivors_[n].track);
+        screening_.saw(pairs, rows_.size() * size);
     }
+
+    struct Pair {
+        std::uint32_t query, track;
+    };
 
     const Kernels& isa_ = kernels();
     std::size_t dims_;
@@ -220,7 +236,8 @@ class Scan {
     std::vector<float> scores_;  // of a block
     std::vector<std::int32_t> products_;
     std::vector<std::uint32_t> places_;
-    std::vector<const float*> survivors_;
+    std::vector<Pair> survivors_;
+    std::vector<const float*> pair_queries_, pair_tracks_;
 };
 
 void write(const TopK& problem, std::size_t query, std::span<const Candidate> best) {

@@ -94,6 +94,11 @@ std::string difference(const Kernels& isa, std::size_t dims) {
         })) {
         return "scores";
     }
+    if (!agrees<float>(isa, kQueries, [&](const Kernels& k, float* out) {
+            k.pair_scores(query_rows.data(), track_rows.data(), kQueries, dims, out);
+        })) {
+        return "pair_scores";
+    }
     if (!agrees<std::int32_t>(isa, kQueries * kTracks, [&](const Kernels& k, std::int32_t* out) {
             k.products(code_rows.data() + 5, kQueries, code_rows.data(), kTracks, dims, out);
         })) {
