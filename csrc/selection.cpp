@@ -95,7 +95,7 @@ std::size_t sort_best(std::span<Candidate> candidates, std::size_t k, bool by_ro
 }
 
 Reservoir::Reservoir(std::size_t k, std::size_t rows)
-    : k_(k), capacity_(rows <= 4 * k ? rows : k + std::max<std::size_t>(k / 2, 32)) {
+    : k_(k), capacity_(rows <= 8 * k ? rows : k + std::max<std::size_t>(k / 2, 32)) {
     kept_.reserve(capacity_);
 }
 
