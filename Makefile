@@ -20,7 +20,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror csrc/*.cpp csrc/*.hpp
+	$(BIN)/clang-format --dry-run --Werror csrc/*.cpp csrc/*.hpp tests/csrc/*.cpp
 	$(BIN)/mypy -p nlvr.engine
 	$(BIN)/python -m mypy.stubtest nlvr.engine._kernels
 

@@ -1,8 +1,11 @@
-// The kernels of one instruction set, written over its `Lanes`: 16 float32 with
-//   zero(), load(p), load(p, count) (the lanes from count on are 0), store(p), store(p, count),
-//   add(a, b), multiply_add(a, b, c), and sums(lanes[N], out), which folds each of N sets of lanes by the one tree;
-//   kQueries x kTracks, the tile of scores that fits its registers; kSingle, the tile's length for one query;
-//   kChannels, how many channels of a box it sums side by side.
+// The kernels of one instruction set, written over two types of it:
+//
+// `Lanes`, 16 float32 with zero(), set(x), load(p), load(p, count) (the lanes from count on are 0; p may point to any
+//   stored number, and the two of int32 and int8 convert), store(p, count), add(a, b), multiply(a, b),
+//   multiply_add(a, b, c), larger_magnitude(a, b), largest(), above(a, floor) (one bit a lane), round(p, count), and
+//   sums(lanes[N], out), which folds each of N sets of lanes by the one tree; kQueries x kTracks, the tile of scores
+//   that fits its registers; kChannels, how many channels of a box it sums side by side.
+// `Codes`, products of int8: what `Floats` below says of float32.
 //
 // Included by each kernels_<isa>.cpp alone. Everything is in an unnamed namespace, so no copy is shared between them.
 #pragma once
@@ -14,67 +17,244 @@ namespace {
 
 inline std::size_t at_most(std::size_t value, std::size_t limit) { return value < limit ? value : limit; }
 
-template <class Lanes, int Queries, int Tracks>
-void score_tile(const float* const* queries, const float* const* tracks, std::size_t dims, float* out,
-                std::size_t out_stride) {
-    Lanes sums[Queries * Tracks];
-    for (auto& sum : sums) sum = Lanes::zero();
-    const auto step = [&](auto&& load) {
-        Lanes track[Tracks];
-#pragma GCC unroll 16
-        for (int j = 0; j < Tracks; ++j) track[j] = load(tracks[j]);
-#pragma GCC unroll 16
-        for (int i = 0; i < Queries; ++i) {
-            const Lanes query = load(queries[i]);
-#pragma GCC unroll 16
-            for (int j = 0; j < Tracks; ++j) {
-                sums[i * Tracks + j] = multiply_add(query, track[j], sums[i * Tracks + j]);
-            }
-        }
-    };
-    const std::size_t whole = dims - dims % kLanes;
-    for (std::size_t e = 0; e < whole; e += kLanes) step([e](const float* row) { return Lanes::load(row + e); });
-    if (whole < dims) {
-        step([whole, dims](const float* row) { return Lanes::load(row + whole, dims - whole); });
-    }
-    float tile[Queries * Tracks];
-    Lanes::sums(sums, tile);
-    for (int i = 0; i < Queries; ++i) {
-        for (int j = 0; j < Tracks; ++j) {
-            out[static_cast<std::size_t>(i) * out_stride + static_cast<std::size_t>(j)] = tile[i * Tracks + j] + 0.0f;
-        }
+template <int I>
+struct Index {
+    constexpr operator int() const { return I; }
+};
+
+// f(0) … f(N - 1), spelled out: what an array of registers needs to stay in them.
+template <int N, int I = 0, class F>
+[[gnu::always_inline]] inline void unrolled(const F& f) {
+    if constexpr (I < N) {
+        f(Index<I>());
+        unrolled<N, I + 1>(f);
     }
 }
 
-template <class Lanes, int Queries, int Tracks>
-void score_strip(const float* const* queries, const float* const* tracks, std::size_t tracks_size, std::size_t dims,
-                 float* out) {
+// Inner products of float32, kStep elements at a time.
+template <class Lanes>
+struct Floats {
+    using Element = float;
+    using Result = float;
+    using Sum = Lanes;
+    static constexpr std::size_t kStep = kLanes;
+    static constexpr int kQueries = Lanes::kQueries, kTracks = Lanes::kTracks;
+
+    template <class... Count>
+    static Lanes query(const float* from, Count... count) {
+        return Lanes::load(from, count...);
+    }
+    template <class... Count>
+    static Lanes track(const float* from, Count... count) {
+        return Lanes::load(from, count...);
+    }
+    static Lanes zero() { return Lanes::zero(); }
+    static Lanes add_product(Lanes query, Lanes track, Lanes sum) { return multiply_add(query, track, sum); }
+    template <int N>
+    static void sums(const Lanes (&all)[N], float* out) {
+        Lanes::sums(all, out);
+    }
+    // What every finished sum of a query still takes.
+    static float offset(const float* /*query*/, std::size_t /*dims*/) { return 0.0f; }
+};
+
+// sums[i * Tracks + j] = <queries[i], tracks[j]>, not folded yet.
+template <class Product, int Queries, int Tracks>
+[[gnu::always_inline]] inline void accumulate(const typename Product::Element* const* queries,
+                                              const typename Product::Element* const* tracks, std::size_t dims,
+                                              typename Product::Sum (&sums)[Queries * Tracks]) {
+    unrolled<Queries * Tracks>([&](auto n) { sums[n] = Product::zero(); });
+    const auto step = [&](std::size_t e, auto... count) __attribute__((always_inline)) {
+        decltype(Product::track(tracks[0])) track[Tracks];
+        unrolled<Tracks>([&](auto j) { track[j] = Product::track(tracks[j] + e, count...); });
+        unrolled<Queries>([&](auto i) {
+            const auto query = Product::query(queries[i] + e, count...);
+            unrolled<Tracks>([&](auto j) {
+                auto& sum = sums[i * Tracks + j];
+                sum = Product::add_product(query, track[j], sum);
+            });
+        });
+    };
+    const std::size_t whole = dims - dims % Product::kStep;
+    for (std::size_t e = 0; e < whole; e += Product::kStep) step(e);
+    if (whole < dims) step(whole, dims - whole);
+}
+
+// How a tile goes through its tracks: all side by side, with the fewest loads, or one after the other, in the order in
+// which they lie in memory and are fetched fastest.
+enum class Order { kTogether, kInTurn };
+
+template <class Product, Order kOrder, int Queries, int Tracks>
+void product_tile(const typename Product::Element* const* queries, const typename Product::Element* const* tracks,
+                  std::size_t dims, const typename Product::Result* offsets, typename Product::Result* out,
+                  std::size_t out_stride) {
+    typename Product::Sum sums[Queries * Tracks];
+    if constexpr (kOrder == Order::kTogether) {
+        accumulate<Product, Queries, Tracks>(queries, tracks, dims, sums);
+    } else {
+        unrolled<Tracks>([&](auto j) {
+            typename Product::Sum track_sums[Queries];
+            accumulate<Product, Queries, 1>(queries, tracks + j, dims, track_sums);
+            unrolled<Queries>([&](auto i) { sums[i * Tracks + j] = track_sums[i]; });
+        });
+    }
+    typename Product::Result tile[Queries * Tracks];
+    Product::sums(sums, tile);
+    unrolled<Queries>([&](auto i) {
+        typename Product::Result* const row = out + static_cast<std::size_t>(i) * out_stride;
+        unrolled<Tracks>([&](auto j) { row[j] = tile[i * Tracks + j] + offsets[i]; });
+    });
+}
+
+template <class Product, Order kOrder, int Queries, int Tracks>
+void product_strip(const typename Product::Element* const* queries, const typename Product::Element* const* tracks,
+                   std::size_t tracks_size, std::size_t dims, typename Product::Result* out) {
+    typename Product::Result offsets[Queries];
+    for (int i = 0; i < Queries; ++i) offsets[i] = Product::offset(queries[i], dims);
     std::size_t j = 0;
     for (; j + Tracks <= tracks_size; j += Tracks) {
-        score_tile<Lanes, Queries, Tracks>(queries, tracks + j, dims, out + j, tracks_size);
+        product_tile<Product, kOrder, Queries, Tracks>(queries, tracks + j, dims, offsets, out + j, tracks_size);
     }
-    for (; j < tracks_size; ++j) score_tile<Lanes, Queries, 1>(queries, tracks + j, dims, out + j, tracks_size);
+    for (; j < tracks_size; ++j) {
+        product_tile<Product, kOrder, Queries, 1>(queries, tracks + j, dims, offsets, out + j, tracks_size);
+    }
+}
+
+template <class Product>
+void products(const typename Product::Element* const* queries, std::size_t queries_size,
+              const typename Product::Element* const* tracks, std::size_t tracks_size, std::size_t dims,
+              typename Product::Result* out) {
+    constexpr int kQueries = Product::kQueries, kTracks = Product::kTracks;
+    std::size_t i = 0;
+    // The first queries fetch the tracks, the others find them in the cache.
+    const auto strip = [&]<int Queries>() {
+        constexpr int kTile = kQueries / Queries * kTracks;
+        const auto run = i == 0               ? product_strip < Product, Order::kInTurn, Queries,
+                   Queries == 1 ? 1 : kTile > : product_strip<Product, Order::kTogether, Queries, kTile>;
+        run(queries + i, tracks, tracks_size, dims, out + i * tracks_size);
+        i += Queries;
+    };
+    while (i + kQueries <= queries_size) strip.template operator()<kQueries>();
+    while (i < queries_size) strip.template operator()<1>();
+}
+
+template <class Lanes, int Pairs>
+void pair_tile(const float* const* queries, const float* const* tracks, std::size_t dims, float* out) {
+    Lanes sums[Pairs];
+    unrolled<Pairs>([&](auto n) { sums[n] = Lanes::zero(); });
+    const auto step = [&](std::size_t e, auto... count) __attribute__((always_inline)) {
+        unrolled<Pairs>([&](auto n) {
+            sums[n] =
+                multiply_add(Lanes::load(queries[n] + e, count...), Lanes::load(tracks[n] + e, count...), sums[n]);
+        });
+    };
+    const std::size_t whole = dims - dims % kLanes;
+    for (std::size_t e = 0; e < whole; e += kLanes) step(e);
+    if (whole < dims) step(whole, dims - whole);
+    Lanes::sums(sums, out);
+    unrolled<Pairs>([&](auto n) { out[n] += 0.0f; });
 }
 
 template <class Lanes>
-void scores(const float* const* queries, std::size_t queries_size, const float* const* tracks, std::size_t tracks_size,
-            std::size_t dims, float* out) {
-    constexpr int kQueries = Lanes::kQueries;
-    std::size_t i = 0;
-    for (; i + kQueries <= queries_size; i += kQueries) {
-        score_strip<Lanes, kQueries, Lanes::kTracks>(queries + i, tracks, tracks_size, dims, out + i * tracks_size);
+void pair_scores(const float* const* queries, const float* const* tracks, std::size_t pairs, std::size_t dims,
+                 float* out) {
+    constexpr int kPairs = Lanes::kTracks;
+    std::size_t n = 0;
+    for (; n + kPairs <= pairs; n += kPairs) pair_tile<Lanes, kPairs>(queries + n, tracks + n, dims, out + n);
+    for (; n < pairs; ++n) pair_tile<Lanes, 1>(queries + n, tracks + n, dims, out + n);
+}
+
+// The places of the lanes above the floor, where lanes(j, count…) are those from place j on.
+template <class AnyLanes>
+std::size_t places_above(std::size_t size, float floor, std::uint32_t* places, const AnyLanes& lanes) {
+    std::size_t found = 0;
+    for (std::size_t j = 0; j < size; j += kLanes) {
+        const std::size_t count = at_most(size - j, kLanes);
+        std::uint32_t bits = lanes(j, count).above(floor) & ((1u << count) - 1u);
+        for (; bits != 0; bits &= bits - 1) {
+            places[found++] = static_cast<std::uint32_t>(j) + static_cast<std::uint32_t>(__builtin_ctz(bits));
+        }
     }
-    for (; i < queries_size; ++i) {
-        score_strip<Lanes, 1, Lanes::kSingle>(queries + i, tracks, tracks_size, dims, out + i * tracks_size);
+    return found;
+}
+
+template <class Lanes>
+std::size_t above(const float* scores, std::size_t size, float floor, std::uint32_t* places) {
+    return places_above(size, floor, places,
+                        [&](std::size_t j, std::size_t count) { return Lanes::load(scores + j, count); });
+}
+
+template <class Lanes>
+std::size_t reaching(const std::int32_t* products, const CodeBlock& tracks, std::size_t size, const Reach& query,
+                     float floor, std::uint32_t* places) {
+    const Lanes scale = Lanes::set(query.scale), norm = Lanes::set(query.norm), error = Lanes::set(query.error),
+                least = Lanes::set(query.least);
+    return places_above(size, floor, places, [&](std::size_t j, std::size_t count) {
+        const Lanes product = multiply(Lanes::load(products + j, count), Lanes::load(tracks.scales + j, count));
+        Lanes slack = multiply_add(Lanes::load(tracks.norms + j, count), norm, least);
+        slack = multiply_add(Lanes::load(tracks.errors + j, count), error, slack);
+        return multiply_add(product, scale, slack);
+    });
+}
+
+template <class Lanes>
+Magnitude magnitude(const float* row, std::size_t dims) {
+    constexpr std::size_t kSets = 4;  // side by side, for one would wait for itself
+    Lanes largest[kSets], squares[kSets];
+    for (std::size_t s = 0; s < kSets; ++s) largest[s] = squares[s] = Lanes::zero();
+    const auto take = [&](std::size_t s, const Lanes& some) {
+        largest[s] = larger_magnitude(largest[s], some);
+        squares[s] = multiply_add(some, some, squares[s]);
+    };
+    const std::size_t whole = dims - dims % (kSets * kLanes);
+    for (std::size_t e = 0; e < whole; e += kSets * kLanes) {
+#pragma GCC unroll 4
+        for (std::size_t s = 0; s < kSets; ++s) take(s, Lanes::load(row + e + s * kLanes));
+    }
+    for (std::size_t e = whole; e < dims; e += kLanes) {
+        take((e - whole) / kLanes, Lanes::load(row + e, at_most(dims - e, kLanes)));
+    }
+    const Lanes most =
+        larger_magnitude(larger_magnitude(largest[0], largest[1]), larger_magnitude(largest[2], largest[3]));
+    const Lanes all[1] = {add(add(squares[0], squares[1]), add(squares[2], squares[3]))};
+    Magnitude result{most.largest(), 0.0f};
+    Lanes::sums(all, &result.squares);
+    return result;
+}
+
+template <class Lanes>
+void round_row(const float* row, std::size_t dims, float factor, std::int8_t* codes) {
+    const Lanes factors = Lanes::set(factor);
+    const std::size_t whole = dims - dims % kLanes;
+    for (std::size_t e = 0; e < whole; e += kLanes) multiply(Lanes::load(row + e), factors).round(codes + e, kLanes);
+    if (whole < dims) {
+        multiply(Lanes::load(row + whole, dims - whole), factors).round(codes + whole, dims - whole);
     }
 }
 
-template <class Lanes, int Channels>
-void planar_tile(const Box& box, const float* first, float* out) {
+template <class Lanes, class T>
+void widen(const T* from, std::size_t size, float* to) {
+    for (std::size_t e = 0; e < size; e += kLanes) {
+        const std::size_t count = at_most(size - e, kLanes);
+        Lanes::load(from + e, count).store(to + e, count);
+    }
+}
+
+template <class Lanes>
+void widen_codes(const std::int8_t* from, std::size_t size, float scale, float* to) {
+    const Lanes scales = Lanes::set(scale);
+    for (std::size_t e = 0; e < size; e += kLanes) {
+        const std::size_t count = at_most(size - e, kLanes);
+        multiply(Lanes::load(from + e, count), scales).store(to + e, count);
+    }
+}
+
+template <class Lanes, int Channels, class T>
+void planar_tile(const Box<T>& box, const T* first, float* out) {
     Lanes sums[Channels];
     for (auto& sum : sums) sum = Lanes::zero();
     for (std::size_t y = 0; y < box.height; ++y) {
-        const float* row = first + static_cast<std::ptrdiff_t>(y) * box.row_stride;
+        const T* row = first + static_cast<std::ptrdiff_t>(y) * box.row_stride;
         for (std::size_t x = 0; x < box.width; x += kLanes) {
             const std::size_t count = at_most(box.width - x, kLanes);
 #pragma GCC unroll 16
@@ -86,8 +266,8 @@ void planar_tile(const Box& box, const float* first, float* out) {
     Lanes::sums(sums, out);
 }
 
-template <class Lanes>
-void box_sums_planar(const Box& box, std::size_t channels, float* sums) {
+template <class Lanes, class T>
+void box_sums_planar(const Box<T>& box, std::size_t channels, float* sums) {
     constexpr int kChannels = Lanes::kChannels;
     const auto first = [&](std::size_t c) { return box.first + static_cast<std::ptrdiff_t>(c) * box.channel_stride; };
     std::size_t c = 0;
@@ -96,8 +276,8 @@ void box_sums_planar(const Box& box, std::size_t channels, float* sums) {
 }
 
 // Sixteen channels side by side: `lanes[l]` is lane l of the defined sum for each of them.
-template <class Lanes>
-void box_sums_interleaved(const Box& box, std::size_t channels, float* sums) {
+template <class Lanes, class T>
+void box_sums_interleaved(const Box<T>& box, std::size_t channels, float* sums) {
     for (std::size_t c = 0; c < channels; c += kLanes) {
         const std::size_t count = at_most(channels - c, kLanes);
         Lanes lanes[kLanes];
@@ -105,7 +285,7 @@ void box_sums_interleaved(const Box& box, std::size_t channels, float* sums) {
         for (std::size_t l = 0; l < at_most(box.width, kLanes); ++l) {
             Lanes lane = Lanes::zero();
             for (std::size_t y = 0; y < box.height; ++y) {
-                const float* row = box.first + static_cast<std::ptrdiff_t>(y) * box.row_stride + c;
+                const T* row = box.first + static_cast<std::ptrdiff_t>(y) * box.row_stride + c;
                 for (std::size_t x = l; x < box.width; x += kLanes) {
                     lane = add(lane, Lanes::load(row + static_cast<std::ptrdiff_t>(x) * box.cell_stride, count));
                 }
@@ -129,9 +309,26 @@ void add_rows(const float* const* rows, std::size_t rows_size, std::size_t dims,
     }
 }
 
-template <class Lanes>
+template <class Lanes, class T>
+constexpr BoxSums<T> box_sums() {
+    return {box_sums_planar<Lanes, T>, box_sums_interleaved<Lanes, T>};
+}
+
+template <class Lanes, class Codes>
 constexpr Kernels table() {
-    return {scores<Lanes>, box_sums_planar<Lanes>, box_sums_interleaved<Lanes>, add_rows<Lanes>};
+    return {.scores = products<Floats<Lanes>>,
+            .pair_scores = pair_scores<Lanes>,
+            .products = products<Codes>,
+            .above = above<Lanes>,
+            .reaching = reaching<Lanes>,
+            .magnitude = magnitude<Lanes>,
+            .round = round_row<Lanes>,
+            .widen_float16 = widen<Lanes, Float16>,
+            .widen_bfloat16 = widen<Lanes, Bfloat16>,
+            .widen_codes = widen_codes<Lanes>,
+            .box_sums_float32 = box_sums<Lanes, float>(),
+            .box_sums_float16 = box_sums<Lanes, Float16>(),
+            .add_rows = add_rows<Lanes>};
 }
 
 }  // namespace

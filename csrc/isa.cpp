@@ -25,11 +25,16 @@ std::vector<Isa> available_isas() {
 #ifdef NLVR_X86_64
     // These ask the CPU and the operating system (XGETBV), which must save the wide registers.
     __builtin_cpu_init();
-    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool has_avx2 =
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
     const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (has_avx2) isas.push_back({"avx2", &avx2::kKernels});
     if (has_avx512) isas.push_back({"avx512", &avx512::kKernels});
+    if (has_avx512 && __builtin_cpu_supports("avx512vnni")) isas.push_back({"avx512vnni", &avx512vnni::kKernels});
+#endif
+#ifdef NLVR_AARCH64
+    isas.push_back({"neon", &neon::kKernels});
 #endif
     return isas;
 }

@@ -5,20 +5,58 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace nlvr {
 
 // Sums run in 16 float32 lanes; a wider or narrower register holds a part or a multiple of them, never another split.
 inline constexpr std::size_t kLanes = 16;
 
-// The cells of one box in one map. Strides count floats.
+// The bits of a number in 16 bits: IEEE half precision, and the upper half of a float32.
+struct Float16 {
+    std::uint16_t bits;
+};
+struct Bfloat16 {
+    std::uint16_t bits;
+};
+
+// The cells of one box in one map. Strides count elements.
+template <class T>
 struct Box {
-    const float* first;
+    const T* first;
     std::ptrdiff_t channel_stride;
     std::ptrdiff_t row_stride;
     std::ptrdiff_t cell_stride;
     std::size_t width;
     std::size_t height;
+};
+
+// sums[c] = sum of channel c over the box: the cell in column x of the box goes into lane x mod 16, row after row and
+// left to right; then the lanes fold as in `scores`. `planar` needs cell_stride 1, `interleaved` channel_stride 1.
+template <class T>
+struct BoxSums {
+    void (*planar)(const Box<T>& box, std::size_t channels, float* sums);
+    void (*interleaved)(const Box<T>& box, std::size_t channels, float* sums);
+};
+
+// The sum of a row's squares, which is not finite where a number of the row is not, and else its largest magnitude.
+struct Magnitude {
+    float largest, squares;
+};
+
+// Rows of int8 codes beside each other, one array for each of their numbers: the row that the codes stand for is
+// scale * codes + r with |r| <= error, and its own length is at most norm.
+struct CodeBlock {
+    const std::int8_t* const* codes;
+    const float* scales;
+    const float* norms;
+    const float* errors;
+};
+
+// A query's bound: a row's score is at most product * (row scale * scale) + row norm * norm + row error * error +
+// least.
+struct Reach {
+    float scale, norm, error, least;
 };
 
 struct Kernels {
@@ -27,10 +65,31 @@ struct Kernels {
     void (*scores)(const float* const* queries, std::size_t queries_size, const float* const* tracks,
                    std::size_t tracks_size, std::size_t dims, float* out);
 
-    // sums[c] = sum of channel c over the box: the cell in column x of the box goes into lane x mod 16, row after row
-    // and left to right; then the same tree as above. The first needs cell_stride 1, the second channel_stride 1.
-    void (*box_sums_planar)(const Box& box, std::size_t channels, float* sums);
-    void (*box_sums_interleaved)(const Box& box, std::size_t channels, float* sums);
+    // out[n] = <queries[n], tracks[n]>, the same sum.
+    void (*pair_scores)(const float* const* queries, const float* const* tracks, std::size_t pairs, std::size_t dims,
+                        float* out);
+
+    // The product of codes for every query and track as in `scores`, exact in 32 bits up to 2^17 dims.
+    void (*products)(const std::int8_t* const* queries, std::size_t queries_size, const std::int8_t* const* tracks,
+                     std::size_t tracks_size, std::size_t dims, std::int32_t* out);
+
+    // The places in order whose score is not at or below the floor; returns how many. Not-a-number passes either way.
+    std::size_t (*above)(const float* scores, std::size_t size, float floor, std::uint32_t* places);
+    // The same of the bound that a product of codes gives.
+    std::size_t (*reaching)(const std::int32_t* products, const CodeBlock& tracks, std::size_t size, const Reach& query,
+                            float floor, std::uint32_t* places);
+
+    Magnitude (*magnitude)(const float* row, std::size_t dims);
+    // codes[e] = row[e] * factor rounded to nearest even; the caller sees to it that it fits.
+    void (*round)(const float* row, std::size_t dims, float factor, std::int8_t* codes);
+
+    // to[e] = the number from[e] in float32; of codes its float32 product with the scale.
+    void (*widen_float16)(const Float16* from, std::size_t size, float* to);
+    void (*widen_bfloat16)(const Bfloat16* from, std::size_t size, float* to);
+    void (*widen_codes)(const std::int8_t* from, std::size_t size, float scale, float* to);
+
+    BoxSums<float> box_sums_float32;
+    BoxSums<Float16> box_sums_float16;
 
     // sums[e] takes rows[0][e], rows[1][e], … in that order.
     void (*add_rows)(const float* const* rows, std::size_t rows_size, std::size_t dims, float* sums);
@@ -43,6 +102,12 @@ namespace avx2 {
 extern const Kernels kKernels;
 }
 namespace avx512 {
+extern const Kernels kKernels;
+}
+namespace avx512vnni {
+extern const Kernels kKernels;
+}
+namespace neon {
 extern const Kernels kKernels;
 }
 

@@ -8,8 +8,8 @@
 
 namespace nlvr {
 
-void segment_mean(const FloatRows& rows, const Vector<std::int64_t>& offsets, std::optional<std::size_t> threads,
-                  float* means) {
+void segment_mean(const AdjacentRows<float>& rows, const Vector<std::int64_t>& offsets,
+                  std::optional<std::size_t> threads, float* means) {
     const std::size_t segments = offsets.size - 1, dims = rows.columns();
     const double work = static_cast<double>(rows.size()) * static_cast<double>(dims);
     parallel_ranges(segments, threads_for(threads, work), [&](std::size_t first, std::size_t last) {

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <utility>
 
 namespace nlvr {
 namespace {
 
-constexpr std::uint32_t kSign = 0x80000000u;
 constexpr std::size_t kBytes = sizeof(Candidate);
 constexpr std::size_t kByteValues = 256;
 
@@ -33,43 +31,78 @@ void radix_sort(std::span<Candidate> candidates, std::size_t first_byte) {
     if (from.data() != candidates.data()) std::ranges::copy(from, candidates.begin());
 }
 
-}  // namespace
-
-Candidate candidate(float score, std::uint32_t row) {
-    const auto bits = std::bit_cast<std::uint32_t>(score);
-    const std::uint32_t descending = bits & kSign ? bits : ~(bits | kSign);
-    return Candidate{descending} << 32 | row;
+// Moves those before the pivot to the front and returns how many they are. No branch depends on the order, for a wrong
+// guess costs more than both of its ways.
+std::size_t partition(std::span<Candidate> candidates, Candidate pivot) {
+    std::size_t before = 0;
+    for (Candidate& candidate : candidates) {
+        const Candidate here = candidate;
+        candidate = candidates[before];
+        candidates[before] = here;
+        before += here < pivot;
+    }
+    return before;
 }
 
-float score_of(Candidate candidate) {
-    const auto descending = static_cast<std::uint32_t>(candidate >> 32);
-    return std::bit_cast<float>(descending & kSign ? descending : ~descending & ~kSign);
+Candidate median(std::span<const Candidate> candidates) {
+    const Candidate a = candidates.front(), b = candidates[candidates.size() / 2], c = candidates.back();
+    return std::max(std::min(a, b), std::min(std::max(a, b), c));
+}
+
+// Below so many the standard algorithms are as fast.
+constexpr std::size_t kFew = 24;
+
+// Candidates are never equal, so either side of the median of three is shorter than the whole.
+void quick_sort(std::span<Candidate> candidates) {
+    while (candidates.size() > kFew) {
+        const std::size_t before = partition(candidates, median(candidates));
+        quick_sort(candidates.first(before));
+        candidates = candidates.subspan(before);
+    }
+    std::ranges::sort(candidates);
+}
+
+}  // namespace
+
+void select_best(std::span<Candidate> candidates, std::size_t k) {
+    while (candidates.size() > kFew && k < candidates.size()) {
+        const std::size_t size = candidates.size(), before = partition(candidates, median(candidates));
+        if (before > k) {
+            candidates = candidates.first(before);
+        } else {
+            candidates = candidates.subspan(before);
+            k -= before;
+        }
+        if (candidates.size() > size - size / 8) break;  // an order that the median of three does not suit
+    }
+    if (k < candidates.size())
+        std::ranges::nth_element(candidates, candidates.begin() + static_cast<std::ptrdiff_t>(k));
 }
 
 std::size_t sort_best(std::span<Candidate> candidates, std::size_t k, bool by_row) {
     constexpr std::size_t kWorthPasses = 128;
     if (k < candidates.size()) {
-        std::ranges::nth_element(candidates, candidates.begin() + static_cast<std::ptrdiff_t>(k));
+        select_best(candidates, k);
         candidates = candidates.first(k);
         by_row = false;
     }
     if (candidates.size() < kWorthPasses) {
-        std::ranges::sort(candidates);
+        quick_sort(candidates);
     } else {
         radix_sort(candidates, by_row ? 4 : 0);
     }
     return candidates.size();
 }
 
-Reservoir::Reservoir(std::size_t k, std::size_t rows) : k_(k), capacity_(std::min(rows, std::max(2 * k, k + 256))) {
+Reservoir::Reservoir(std::size_t k, std::size_t rows)
+    : k_(k), capacity_(rows <= 8 * k ? rows : k + std::max<std::size_t>(k / 2, 32)) {
     kept_.reserve(capacity_);
 }
 
 void Reservoir::weed() {
-    const auto worst = kept_.begin() + static_cast<std::ptrdiff_t>(k_ - 1);
-    std::ranges::nth_element(kept_, worst);
-    floor_ = score_of(*worst);
+    select_best(kept_, k_);
     kept_.resize(k_);
+    floor_ = score_of(*std::ranges::max_element(kept_));
     by_row_ = false;
 }
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <vector>
 
 #include "isa.hpp"
 #include "pool.hpp"
+#include "quantization.hpp"
 #include "selection.hpp"
 
 namespace nlvr {
@@ -26,75 +28,217 @@ struct Cut {
     std::size_t groups, ranges;
 };
 
-// Queries of a group share each read of the tracks and keep their candidates in the cache.
-constexpr std::size_t kGroup = 64;
-
-Cut cut(const TopK& problem, std::size_t threads) {
-    const std::size_t queries = problem.queries.size(), tracks = problem.tracks.size();
-    const std::size_t groups = (queries + kGroup - 1) / kGroup;
+Cut cut(std::size_t queries, std::size_t tracks, std::size_t dims, std::size_t k, std::size_t threads) {
+    // Queries of a group share each read of the tracks and keep themselves and their candidates in the cache.
+    const std::size_t group = std::clamp<std::size_t>(131072 / std::max<std::size_t>(dims, 1), 16, 256);
+    const std::size_t groups = (queries + group - 1) / group;
     if (groups >= threads) return {std::min(queries, (groups + threads - 1) / threads * threads), 1};
     // Ranges of tracks must be merged, at a cost of k for each: worth it where k is small beside them.
-    const std::size_t ranges = std::min(tracks, (threads + groups - 1) / groups);
-    if (queries < threads || tracks / ranges >= 4 * problem.k) return {groups, ranges};
+    const std::size_t ranges =
+        std::clamp<std::size_t>((threads + groups - 1) / groups, 1, std::max<std::size_t>(tracks, 1));
+    if (queries < threads || tracks / ranges >= 4 * k) return {groups, ranges};
     return {threads, 1};
 }
 
-// Some tracks that count, as many as fit the cache beside a group of queries.
+// Some tracks, as many as fit the cache beside a group of queries: their floats and their codes, made when asked for.
 class TrackBlock {
    public:
-    explicit TrackBlock(const FloatRows& tracks) : tracks_(tracks) {
+    explicit TrackBlock(const TopK& problem)
+        : tracks_(problem.tracks),
+          stored_(problem.screen ? problem.screen : problem.tracks.codes()),
+          own_(stored_ == problem.tracks.codes()) {
         constexpr std::size_t kFloats = 32768, kLeast = 8, kMost = 64;
-        capacity_ = std::clamp(kFloats / std::max<std::size_t>(tracks.columns(), 1), kLeast, kMost);
-        buffer_.resize(tracks.buffer_size(capacity_));
+        capacity_ = std::clamp(kFloats / std::max<std::size_t>(tracks_.columns(), 1), kLeast, kMost);
+        floats_.resize(tracks_.buffer_size(capacity_));
+        codes_.resize(stored_ ? stored_->codes.buffer_size(capacity_) : capacity_ * tracks_.columns());
+        for (auto* each : {&scales_, &norms_, &errors_}) each->resize(capacity_);
         ids_.reserve(capacity_);
-        rows_.reserve(capacity_);
+        rows_.resize(capacity_);
+        code_rows_.resize(capacity_);
     }
 
-    // Takes the next allowed tracks from the front of `range`. False when there are none.
-    bool fill(Range& range, const Allowed& allowed) {
-        ids_.clear();
-        rows_.clear();
-        for (; range.begin < range.end && ids_.size() < capacity_; ++range.begin) {
-            if (!allowed(range.begin)) continue;
-            rows_.push_back(tracks_.row(range.begin, buffer_.data() + tracks_.buffer_size(ids_.size())));
-            ids_.push_back(static_cast<std::uint32_t>(range.begin));
-        }
+    // Takes tracks from the front of `range`. False when there are none.
+    bool fill(Range& range, const AllowedRows& allowed) {
+        ids_.resize(std::min(capacity_, range.size()));
+        for (std::uint32_t& id : ids_) id = allowed[range.begin++];
         return !ids_.empty();
     }
 
     std::size_t capacity() const { return capacity_; }
     std::size_t size() const { return ids_.size(); }
-    const std::uint32_t* ids() const { return ids_.data(); }
-    const float* const* rows() const { return rows_.data(); }
+    std::span<const std::uint32_t> ids() const { return ids_; }
+    bool has_codes() const { return stored_ != nullptr; }
+
+    const float* row(std::size_t i) { return tracks_.row(ids_[i], floats_.data() + tracks_.buffer_size(i)); }
+
+    const float* const* rows() {
+        for (std::size_t i = 0; i < size(); ++i) rows_[i] = row(i);
+        return rows_.data();
+    }
+
+    CodeBlock codes() {
+        for (std::size_t i = 0; i < size(); ++i) {
+            const CodeScale row = stored_ ? stored_codes(i) : new_codes(i);
+            scales_[i] = row.scale;
+            norms_[i] = row.norm;
+            errors_[i] = row.error;
+        }
+        return {code_rows_.data(), scales_.data(), norms_.data(), errors_.data()};
+    }
 
    private:
-    const FloatRows& tracks_;
+    CodeScale stored_codes(std::size_t i) {
+        const std::size_t id = ids_[i];
+        code_rows_[i] = stored_->codes.row(id, codes_.data() + stored_->codes.buffer_size(i));
+        const CodeScale row{stored_->scales[id], stored_->norms[id], stored_->errors[id]};
+        return own_ ? of_codes_themselves(row) : row;
+    }
+    CodeScale new_codes(std::size_t i) {
+        std::int8_t* codes = codes_.data() + i * tracks_.columns();
+        code_rows_[i] = codes;
+        return quantize({row(i), tracks_.columns()}, codes);
+    }
+
+    const StoredRows& tracks_;
+    const CodeRows* stored_;
+    bool own_;  // the codes are the tracks
     std::size_t capacity_;
-    std::vector<float> buffer_;
+    std::vector<float> floats_, scales_, norms_, errors_;
+    std::vector<std::int8_t> codes_;
     std::vector<std::uint32_t> ids_;
     std::vector<const float*> rows_;
+    std::vector<const std::int8_t*> code_rows_;
 };
 
-// The candidates of each query of a group among a range of tracks.
-std::vector<Reservoir> scan(const TopK& problem, Range queries, Range tracks) {
-    const Kernels& isa = kernels();
-    std::vector<float> buffer(problem.queries.buffer_size(queries.size()));
-    std::vector<const float*> rows;
-    for (std::size_t i = 0; i < queries.size(); ++i) {
-        rows.push_back(problem.queries.row(queries.begin + i, buffer.data() + problem.queries.buffer_size(i)));
-    }
-    std::vector<Reservoir> best;
-    for (std::size_t i = 0; i < queries.size(); ++i) best.emplace_back(problem.k, tracks.size());
-    TrackBlock block(problem.tracks);
-    std::vector<float> scores(queries.size() * block.capacity());
-    while (block.fill(tracks, problem.allowed)) {
-        isa.scores(rows.data(), rows.size(), block.rows(), block.size(), problem.tracks.columns(), scores.data());
-        for (std::size_t i = 0; i < rows.size(); ++i) {
-            best[i].offer(std::span(scores).subspan(i * block.size(), block.size()), block.ids());
+// When to look at codes first: as long as they spare most scores. Where they do not, blocks are scored without for a
+// while, each time a longer one.
+class Screening {
+   public:
+    explicit Screening(bool worth) : worth_(worth) {}
+
+    bool worth() const { return worth_; }
+    bool now() { return worth_ && (pause_ == 0 || --pause_ == 0); }
+    void saw(std::size_t scored, std::size_t pairs) {
+        constexpr std::size_t kFirst = 8, kLast = 512;
+        if (4 * scored < pairs) {
+            next_pause_ = kFirst;
+        } else {
+            pause_ = next_pause_;
+            next_pause_ = std::min(2 * next_pause_, kLast);
         }
     }
-    return best;
-}
+
+   private:
+    bool worth_;
+    std::size_t pause_ = 0, next_pause_ = 8;
+};
+
+// A group of queries on its way through a range of tracks.
+class Scan {
+   public:
+    Scan(const TopK& problem, Range queries, std::size_t tracks)
+        : dims_(problem.tracks.columns()),
+          block_(problem),
+          screening_(worth_screening(queries.size(), tracks, problem.k)) {
+        const std::size_t size = queries.size();
+        floats_.resize(problem.queries.buffer_size(size));
+        for (std::size_t i = 0; i < size; ++i) {
+            rows_.push_back(problem.queries.row(queries.begin + i, floats_.data() + problem.queries.buffer_size(i)));
+            best_.emplace_back(problem.k, tracks);
+        }
+        scored_.resize(size);
+        scores_.resize(size * block_.capacity());
+        places_.resize(block_.capacity());
+        if (screening_.worth()) quantize_queries();
+    }
+
+    void run(Range tracks, const AllowedRows& allowed) {
+        while (block_.fill(tracks, allowed)) {
+            if (screening_.now()) {
+                screen();
+            } else {
+                score();
+            }
+        }
+    }
+
+    Reservoir& best(std::size_t query) { return best_[query]; }
+    std::size_t scored(std::size_t query) const { return scored_[query]; }
+
+   private:
+    // Making codes costs as much as scoring for some queries; what they spare grows with the queries that share them.
+    bool worth_screening(std::size_t queries, std::size_t tracks, std::size_t k) const {
+        constexpr std::size_t kQueries = 8, kDims = 192, kTracks = 4096;
+        return block_.has_codes() || (queries >= kQueries && dims_ >= kDims && tracks >= std::max(32 * k, kTracks));
+    }
+
+    void quantize_queries() {
+        codes_.resize(rows_.size() * dims_);
+        products_.resize(rows_.size() * block_.capacity());
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            std::int8_t* codes = codes_.data() + i * dims_;
+            code_rows_.push_back(codes);
+            reaches_.push_back(reach(quantize_closely({rows_[i], dims_}, codes), dims_));
+        }
+    }
+
+    void score() {
+        const std::size_t size = block_.size();
+        isa_.scores(rows_.data(), rows_.size(), block_.rows(), size, dims_, scores_.data());
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            const float* scores = scores_.data() + i * size;
+            const std::size_t found = isa_.above(scores, size, best_[i].floor(), places_.data());
+            for (std::size_t p = 0; p < found; ++p) best_[i].offer(scores[places_[p]], block_.ids()[places_[p]]);
+            scored_[i] += size;
+        }
+    }
+
+    void screen() {
+        const std::size_t size = block_.size();
+        const CodeBlock tracks = block_.codes();
+        isa_.products(code_rows_.data(), code_rows_.size(), tracks.codes, size, dims_, products_.data());
+        survivors_.clear();
+        pair_queries_.clear();
+        pair_tracks_.clear();
+        for (std::uint32_t i = 0; i < rows_.size(); ++i) {
+            const std::size_t found =
+                isa_.reaching(products_.data() + i * size, tracks, size, reaches_[i], best_[i].floor(), places_.data());
+            for (std::size_t p = 0; p < found; ++p) {
+                survivors_.push_back({i, block_.ids()[places_[p]]});
+                pair_queries_.push_back(rows_[i]);
+                pair_tracks_.push_back(block_.row(places_[p]));
+            }
+            scored_[i] += found;
+        }
+        const std::size_t pairs = survivors_.size();
+        scores_.resize(std::max(scores_.size(), pairs));
+        isa_.pair_scores(pair_queries_.data(), pair_tracks_.data(), pairs, dims_, scores_.data());
+        for (std::size_t n = 0; n < pairs; ++n) best_[survivors_[n].query].offer(scores_[n], survivors_[n].track);
+        screening_.saw(pairs, rows_.size() * size);
+    }
+
+    struct Pair {
+        std::uint32_t query, track;
+    };
+
+    const Kernels& isa_ = kernels();
+    std::size_t dims_;
+    TrackBlock block_;
+    Screening screening_;
+    std::vector<float> floats_;
+    std::vector<const float*> rows_;
+    std::vector<std::int8_t> codes_;
+    std::vector<const std::int8_t*> code_rows_;
+    std::vector<Reach> reaches_;
+    std::vector<Reservoir> best_;
+    std::vector<std::size_t> scored_;
+
+    std::vector<float> scores_;  // of a block
+    std::vector<std::int32_t> products_;
+    std::vector<std::uint32_t> places_;
+    std::vector<Pair> survivors_;
+    std::vector<const float*> pair_queries_, pair_tracks_;
+};
 
 void write(const TopK& problem, std::size_t query, std::span<const Candidate> best) {
     std::int64_t* ids = problem.ids + query * problem.k;
@@ -110,26 +254,29 @@ void write(const TopK& problem, std::size_t query, std::span<const Candidate> be
 }  // namespace
 
 std::optional<NotANumber> topk(const TopK& problem) {
-    const std::size_t queries = problem.queries.size(), tracks = problem.tracks.size();
-    if (queries == 0 || tracks == 0) return std::nullopt;
-    const double work =
-        static_cast<double>(queries) * static_cast<double>(tracks) * static_cast<double>(problem.tracks.columns() + 16);
+    const std::size_t queries = problem.queries.size(), dims = problem.tracks.columns();
+    if (queries == 0) return std::nullopt;
+    const AllowedRows allowed(problem.allowed, problem.tracks.size());
+    const std::size_t tracks = allowed.size();
+    const double work = static_cast<double>(queries) * static_cast<double>(tracks) * static_cast<double>(dims + 16);
     const std::size_t threads = threads_for(problem.threads, work);
-    const auto [groups, ranges] = cut(problem, threads);
+    const auto [groups, ranges] = cut(queries, tracks, dims, problem.k, threads);
 
-    // found[query * ranges + range]: that query's candidates there, in order.
+    // By query, then by range: that query's candidates there in order, and how many scores that took.
     std::vector<std::vector<Candidate>> found(ranges > 1 ? queries * ranges : 0);
+    std::vector<std::size_t> scored(queries * ranges);
     std::vector<std::optional<NotANumber>> bad(groups * ranges);
     parallel(groups * ranges, threads, [&, groups = groups, ranges = ranges](std::size_t task) {
         const std::size_t range = task % ranges;
-        const Range group = part_of(queries, task / ranges, groups);
-        std::vector<Reservoir> best = scan(problem, group, part_of(tracks, range, ranges));
+        const Range group = part_of(queries, task / ranges, groups), part = part_of(tracks, range, ranges);
+        Scan scan(problem, group, part.size());
+        scan.run(part, allowed);
         for (std::size_t i = 0; i < group.size(); ++i) {
             const std::size_t query = group.begin + i;
-            if (best[i].not_a_number() != Reservoir::kNone && !bad[task]) {
-                bad[task] = {query, best[i].not_a_number()};
-            }
-            const std::span<const Candidate> list = best[i].finish();
+            Reservoir& best = scan.best(i);
+            if (best.not_a_number() != Reservoir::kNone && !bad[task]) bad[task] = {query, best.not_a_number()};
+            scored[query * ranges + range] = scan.scored(i);
+            const std::span<const Candidate> list = best.finish();
             if (ranges == 1) {
                 write(problem, query, list);
             } else {
@@ -141,7 +288,12 @@ std::optional<NotANumber> topk(const TopK& problem) {
     for (const auto& pair : bad) {
         if (pair && (!first || *pair < *first)) first = pair;
     }
-    if (first || ranges == 1) return first;
+    if (first) return first;
+    for (std::size_t query = 0; query < queries && problem.scored != nullptr; ++query) {
+        const auto begin = scored.begin() + static_cast<std::ptrdiff_t>(query * ranges);
+        problem.scored[query] = std::accumulate(begin, begin + static_cast<std::ptrdiff_t>(ranges), std::int64_t{0});
+    }
+    if (ranges == 1) return std::nullopt;
     parallel_ranges(queries, threads, [&, ranges = ranges](std::size_t begin, std::size_t end) {
         for (std::size_t query = begin; query < end; ++query) {
             std::vector<Candidate> all;

@@ -5,35 +5,22 @@
 #include <cstdint>
 #include <optional>
 
+#include "allowed.hpp"
+#include "storage.hpp"
 #include "views.hpp"
 
 namespace nlvr {
 
-// Which track rows count: all, one flag a row, or one bit a row (bit r mod 8 of byte r / 8).
-struct Allowed {
-    enum class Form { kAll, kFlags, kBits } form = Form::kAll;
-    Vector<std::uint8_t> values;
-
-    bool operator()(std::size_t row) const {
-        switch (form) {
-            case Form::kFlags:
-                return values[row] != 0;
-            case Form::kBits:
-                return (values[row / 8] >> (row % 8) & 1) != 0;
-            case Form::kAll:
-                break;
-        }
-        return true;
-    }
-};
-
 struct TopK {
-    FloatRows queries, tracks;
+    AdjacentRows<float> queries;
+    StoredRows tracks;
+    const CodeRows* screen;  // of the same rows, close to them, or null
     Allowed allowed;
     std::size_t k;  // 1 … tracks.size(), unless there are no tracks
     std::optional<std::size_t> threads;
-    std::int64_t* ids;  // [queries, k], as is
-    float* scores;      // this
+    std::int64_t* ids;     // [queries, k], as is
+    float* scores;         // this
+    std::int64_t* scored;  // [queries], or null: how many of a query's scores were computed
 };
 
 // Track rows are numbered in 32 bits, one of which numbers means none.

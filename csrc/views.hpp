@@ -25,44 +25,50 @@ struct Vector {
 
 template <class T>
 struct Matrix {
-    const std::byte* data;
-    std::size_t rows, columns;
-    std::ptrdiff_t row_stride, column_stride;
+    const std::byte* data = nullptr;
+    std::size_t rows = 0, columns = 0;
+    std::ptrdiff_t row_stride = 0, column_stride = 0;
 
     Vector<T> row(std::size_t i) const {
         return {data + static_cast<std::ptrdiff_t>(i) * row_stride, columns, column_stride};
     }
 };
 
-inline bool float_aligned(const std::byte* data) {
-    return reinterpret_cast<std::uintptr_t>(data) % alignof(float) == 0;
+template <class T>
+bool aligned(const std::byte* data) {
+    return reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0;
 }
-inline bool float_stride(std::ptrdiff_t stride) { return stride % static_cast<std::ptrdiff_t>(sizeof(float)) == 0; }
+template <class T>
+bool whole_stride(std::ptrdiff_t stride) {
+    return stride % static_cast<std::ptrdiff_t>(sizeof(T)) == 0;
+}
 
-// The rows of a matrix as pointers to adjacent floats: borrowed where they lie so, else gathered into `buffer`, which
-// holds `columns` floats.
-class FloatRows {
+// The rows of a matrix as pointers to adjacent elements: borrowed where they lie so, else gathered into `buffer`, which
+// holds `columns` of them.
+template <class T>
+class AdjacentRows {
    public:
-    explicit FloatRows(const Matrix<float>& matrix)
+    AdjacentRows() = default;
+    explicit AdjacentRows(const Matrix<T>& matrix)
         : matrix_(matrix),
-          adjacent_((matrix.columns <= 1 || matrix.column_stride == sizeof(float)) && float_aligned(matrix.data) &&
-                    (matrix.rows <= 1 || float_stride(matrix.row_stride))) {}
+          borrowed_((matrix.columns <= 1 || matrix.column_stride == sizeof(T)) && aligned<T>(matrix.data) &&
+                    (matrix.rows <= 1 || whole_stride<T>(matrix.row_stride))) {}
 
     std::size_t size() const { return matrix_.rows; }
     std::size_t columns() const { return matrix_.columns; }
-    // Floats of buffer that `count` rows need.
-    std::size_t buffer_size(std::size_t count) const { return adjacent_ ? 0 : count * matrix_.columns; }
+    // Elements of buffer that `count` rows need.
+    std::size_t buffer_size(std::size_t count) const { return borrowed_ ? 0 : count * matrix_.columns; }
 
-    const float* row(std::size_t i, float* buffer) const {
-        const Vector<float> row = matrix_.row(i);
-        if (adjacent_) return reinterpret_cast<const float*>(row.data);
+    const T* row(std::size_t i, T* buffer) const {
+        const Vector<T> row = matrix_.row(i);
+        if (borrowed_) return reinterpret_cast<const T*>(row.data);
         for (std::size_t e = 0; e < row.size; ++e) buffer[e] = row[e];
         return buffer;
     }
 
    private:
-    Matrix<float> matrix_;
-    bool adjacent_;
+    Matrix<T> matrix_;
+    bool borrowed_ = true;
 };
 
 }  // namespace nlvr

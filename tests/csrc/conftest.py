@@ -71,9 +71,16 @@ class Reference:
                 lanes = np.zeros((maps.shape[1], LANES), np.float32)
                 for y in range(y0, y1):
                     for x in range(x0, x1):
-                        lanes[:, (x - x0) % LANES] += maps[frame, :, y, x]
+                        lanes[:, (x - x0) % LANES] += maps[frame, :, y, x].astype(np.float32)
                 means[n] = cls.fold(lanes) / np.float32((x1 - x0) * (y1 - y0))
         return means
+
+    @classmethod
+    def masked_pool_mean(cls, maps: np.ndarray, cells: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        pooled = cls.box_means(maps, cells)
+        with np.errstate(all="ignore"):
+            lengths = np.sqrt([cls.scores(row[None], row[None])[0, 0] for row in pooled]).reshape(-1, 1)
+            return cls.segment_mean(np.where(lengths == 0, pooled, pooled / lengths), offsets)
 
     @staticmethod
     def segment_mean(rows: np.ndarray, offsets: np.ndarray) -> np.ndarray:

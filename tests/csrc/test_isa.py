@@ -18,8 +18,15 @@ for name in {key.split("/")[0] for key in problems}:
     if order == "last":
         a = np.ascontiguousarray(np.moveaxis(a, 1, -1))
         a = np.moveaxis(a, -1, 1)
-    if kernel == "topk":
-        results[name + "/ids"], results[name + "/scores"] = kernels.topk(a, b, 7, threads=threads)
+    if kernel in ("topk", "screened"):
+        screened = lambda *_: kernels.topk_screened(a, b, kernels.quantize(b), 7, threads=threads)
+        run = screened if kernel == "screened" else kernels.topk
+        results[name + "/ids"], results[name + "/scores"], *_ = run(a, b, 7, None, threads)
+    elif kernel == "quantize":
+        for part, values in kernels.quantize(a, threads)._asdict().items():
+            results[name + "/" + part] = values
+    elif kernel == "masked_pool_mean":
+        results[name + "/means"] = kernels.masked_pool_mean(a, b, np.array([0, 1, len(b)]), threads)
     else:
         results[name + "/means"] = getattr(kernels, kernel)(a, b, threads)
 np.savez(sys.argv[2], **results)
@@ -34,8 +41,12 @@ def problems(reference, wild):
 
     def add(name, a, b):
         inputs[f"{name}/a"], inputs[f"{name}/b"] = a, b
-        if name.startswith("topk"):
+        if name.startswith(("topk", "screened")):
             expected[f"{name}/ids"], expected[f"{name}/scores"] = reference.topk(a, b, 7)
+        elif name.startswith("quantize"):
+            expected.update({f"{name}/{part}": values for part, values in kernels.quantize(a)._asdict().items()})
+        elif name.startswith("masked_pool_mean"):
+            expected[f"{name}/means"] = reference.masked_pool_mean(a, b, np.array([0, 1, len(b)]))
         elif name.startswith("segment_mean"):
             expected[f"{name}/means"] = reference.segment_mean(a, b)
         else:
@@ -48,13 +59,19 @@ def problems(reference, wild):
         q, n, threads = i % 10 + 1, (7 * i) % 23 + 1, i % 8 + 1
         add(f"topk-first-{threads}-{d}", wild(i, (q, d)), wild(1000 + i, (n, d)))
         add(f"topk-last-{threads}-{d}", wild(i, (q, d)), wild(2000 + i, (n, d)))
+        add(f"screened-first-{threads}-{d}", wild(i, (q, d)), wild(3000 + i, (n, d), spread=3))
+        add(f"quantize-first-{threads}-{d}", wild(i, (n, d), spread=3), np.empty(0))
     add("topk-first-3-large", wild(1, (70, 96)), wild(2, (300, 96)))
+    add("topk-first-2-shared", wild(1, (20, 200), spread=1), wild(2, (700, 200), spread=1))
     for i, width in enumerate([1, 2, 7, 8, 9, 15, 16, 17, 24, 33]):
         channels, threads = [1, 3, 4, 5, 15, 16, 17, 31, 33, 260][i], i % 8 + 1
         maps = wild(i, (2, channels, 5, width))
         cells = np.array([[0, 0, 0, width, 5], [1, width // 2, 2, width, 3], [1, 0, 1, (width + 1) // 2, 5]], np.int32)
         for order in ("first", "last"):
             add(f"masked_pool-{order}-{threads}-{width}", maps, cells)
+            halves = np.where(abs(maps) < 6e4, maps, 1).astype(np.float16)
+            add(f"masked_pool-{order}-{threads}-{width}half", halves, cells)
+            add(f"masked_pool_mean-{order}-{threads}-{width}", maps, cells)
         add(f"mask_ratio-first-{threads}-{width}", maps[:, 0], cells)
     for d in (1, 7, 8, 16, 17, 40):
         add(f"segment_mean-first-{d % 8 + 1}-{d}", wild(d, (150, d)), np.array([0, 1, 20, 149, 150]))

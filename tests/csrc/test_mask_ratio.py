@@ -26,6 +26,18 @@ def test_ratios_are_the_defined_sum(reference, wild, same_bits, seed, count, hei
     assert same_bits(kernels.masked_pool(masks[:, None], cells, threads)[:, 0], expected)
 
 
+@given(seed=SEEDS, count=st.integers(0, 20), height=st.integers(1, 25), width=st.integers(1, 40), threads=THREADS)
+def test_halves_and_bits_count_as_their_float32(layouts, same_bits, seed, count, height, width, threads):
+    rng, cells = np.random.default_rng(seed), one_box_a_mask(seed, count, height, width)
+    halves = rng.random((count, height, width)).astype(np.float16)
+    expected = kernels.mask_ratio(halves.astype(np.float32), cells, 1)
+    assert all(same_bits(kernels.mask_ratio(view, cells, threads), expected) for view in layouts(halves).values())
+    flags = rng.random((count, height, width)) < 0.5
+    expected = kernels.mask_ratio(flags.astype(np.float32), cells, 1)
+    bits = np.packbits(flags, axis=-1, bitorder="little")
+    assert all(same_bits(kernels.mask_ratio(view, cells, threads), expected) for view in layouts(bits).values())
+
+
 @given(seed=SEEDS, threads=THREADS)
 @settings(max_examples=30)
 def test_layout_changes_nothing(wild, layouts, same_bits, seed, threads):
@@ -69,7 +81,7 @@ def test_bad_boxes_are_named():
 @pytest.mark.parametrize(
     ("masks", "error", "message"),
     [
-        (np.zeros((1, 2, 3), np.float16), TypeError, "masks: float16, wanted float32"),
+        (np.zeros((1, 2, 3)), TypeError, "masks: float64, wanted float32, float16 or uint8"),
         (
             np.zeros((1, 1, 2, 3), np.float32),
             ValueError,

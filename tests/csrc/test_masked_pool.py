@@ -39,14 +39,32 @@ def test_means_are_the_defined_sum(reference, wild, same_bits, seed, frames, cha
     assert same_bits(kernels.masked_pool(channels_last, cells, threads), expected)
 
 
-@given(seed=SEEDS, threads=THREADS)
+@given(seed=SEEDS, threads=THREADS, dtype=st.sampled_from([np.float32, np.float16]))
 @settings(max_examples=30)
-def test_layout_changes_nothing(wild, layouts, same_bits, seed, threads):
-    features, cells = wild(seed, (2, 5, 6, 20)), random_cells(seed, 7, 2, 6, 20)
-    expected = kernels.masked_pool(features, cells, 1)
+def test_layout_and_storage_change_nothing(wild, layouts, same_bits, seed, threads, dtype):
+    features, cells = wild(seed, (2, 5, 6, 20), spread=10).astype(dtype), random_cells(seed, 7, 2, 6, 20)
+    expected = kernels.masked_pool(features.astype(np.float32), cells, 1)
     for name in layouts(features):
         got = kernels.masked_pool(layouts(features)[name], layouts(cells)[name], threads)
         assert same_bits(got, expected), name
+
+
+@given(seed=SEEDS, lengths=st.lists(st.integers(1, 5), max_size=6), channels=st.integers(0, 40), threads=THREADS)
+@settings(max_examples=40)
+def test_a_track_is_the_mean_of_its_unit_vectors(reference, wild, same_bits, seed, lengths, channels, threads):
+    offsets = np.cumsum([0, *lengths])
+    features, cells = wild(seed, (2, channels, 6, 20), spread=3), random_cells(seed, int(offsets[-1]), 2, 6, 20)
+    features[1, :, :3] = 0  # a box in it has no direction
+    expected = reference.masked_pool_mean(features, cells, offsets)
+    assert same_bits(kernels.masked_pool_mean(features, cells, offsets, threads), expected)
+
+
+def test_a_track_without_frames_is_named():
+    features, cells = np.ones((1, 2, 3, 4), np.float32), np.array([[0, 0, 0, 1, 1]], np.int32)
+    with pytest.raises(ValueError, match="segment 1 runs from row 1 to 1"):
+        kernels.masked_pool_mean(features, cells, np.array([0, 1, 1]))
+    with pytest.raises(kernels.BoxOutsideError):
+        kernels.masked_pool_mean(features, cells + np.int32(4), np.array([0, 1]))
 
 
 def test_a_box_is_a_weighted_mean_over_the_map():

@@ -1,0 +1,166 @@
+// AVX-512: the 16 lanes are one register. Included by kernels_avx512.cpp and kernels_avx512vnni.cpp alone.
+#pragma once
+
+#include <immintrin.h>
+
+#include "arithmetic.hpp"
+
+namespace nlvr {
+namespace {
+
+inline __mmask16 first(std::size_t count) { return static_cast<__mmask16>((1u << count) - 1u); }
+
+struct FloatSum {
+    static __m512 add(__m512 a, __m512 b) { return _mm512_add_ps(a, b); }
+};
+struct IntegerSum {
+    static __m512 add(__m512 a, __m512 b) {
+        return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+    }
+};
+
+// The one tree. Each step halves two registers into one, so that many sums take few additions; the lanes that stay
+// where they are need no shuffle, and the order of two addends changes no bit.
+template <class Sum>
+struct Fold {
+    static __m512 to8(__m512 a, __m512 b) {
+        return Sum::add(_mm512_mask_blend_ps(0xFF00, a, b), _mm512_shuffle_f32x4(a, b, 0x4E));
+    }
+    static __m512 to4(__m512 a, __m512 b) {
+        const __m512i moved = _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
+        return Sum::add(_mm512_mask_blend_ps(0xF0F0, a, b), _mm512_permutex2var_ps(a, moved, b));
+    }
+    static __m512 to2(__m512 a, __m512 b) {
+        return Sum::add(_mm512_mask_blend_ps(0xCCCC, a, b), _mm512_shuffle_ps(a, b, 0x4E));
+    }
+    static __m512 to1(__m512 a, __m512 b) {
+        return Sum::add(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xDD));
+    }
+
+    // The sums of 16, 8, 4 or 1 registers, in order in the first lanes.
+    template <int N, class Register>
+    static __m512 all(const Register& at) {
+        constexpr int kStep = N / 4;
+        const auto four = [&](int n) {
+            return to4(to8(at(n), at(n + 2 * kStep)), to8(at(n + kStep), at(n + 3 * kStep)));
+        };
+        if constexpr (N == 16) {
+            return to1(to2(four(0), four(1)), to2(four(2), four(3)));
+        } else {
+            const __m512 two = to2(four(0), four(kStep / 2));
+            return _mm512_maskz_compress_ps(N == 8 ? 0x3333 : 0x1111, to1(two, two));
+        }
+    }
+};
+
+struct Avx512Lanes {
+    static constexpr int kQueries = 4;
+    static constexpr int kTracks = 4;
+    static constexpr int kChannels = 16;
+
+    __m512 lanes;
+
+    static Avx512Lanes zero() { return {_mm512_setzero_ps()}; }
+    static Avx512Lanes set(float value) { return {_mm512_set1_ps(value)}; }
+    static Avx512Lanes load(const float* from) { return {_mm512_loadu_ps(from)}; }
+    static Avx512Lanes load(const float* from, std::size_t count) {
+        return {_mm512_maskz_loadu_ps(first(count), from)};
+    }
+    static Avx512Lanes load(const Float16* from, std::size_t count) {
+        return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(count), from))};
+    }
+    static Avx512Lanes load(const Bfloat16* from, std::size_t count) {
+        const __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first(count), from));
+        return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
+    }
+    static Avx512Lanes load(const std::int32_t* from, std::size_t count) {
+        return {_mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(first(count), from))};
+    }
+    static Avx512Lanes load(const std::int8_t* from, std::size_t count) {
+        return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(first(count), from)))};
+    }
+    void store(float* to, std::size_t count) const { _mm512_mask_storeu_ps(to, first(count), lanes); }
+    void round(std::int8_t* to, std::size_t count) const {
+        _mm512_mask_cvtepi32_storeu_epi8(to, first(count), _mm512_cvtps_epi32(lanes));
+    }
+
+    friend Avx512Lanes add(Avx512Lanes a, Avx512Lanes b) { return {_mm512_add_ps(a.lanes, b.lanes)}; }
+    friend Avx512Lanes multiply(Avx512Lanes a, Avx512Lanes b) { return {_mm512_mul_ps(a.lanes, b.lanes)}; }
+    friend Avx512Lanes multiply_add(Avx512Lanes a, Avx512Lanes b, Avx512Lanes c) {
+        return {_mm512_fmadd_ps(a.lanes, b.lanes, c.lanes)};
+    }
+    friend Avx512Lanes larger_magnitude(Avx512Lanes magnitude, Avx512Lanes b) {
+        return {_mm512_max_ps(magnitude.lanes, _mm512_abs_ps(b.lanes))};
+    }
+    float largest() const { return _mm512_reduce_max_ps(lanes); }
+    std::uint32_t above(float floor) const { return _mm512_cmp_ps_mask(lanes, _mm512_set1_ps(floor), _CMP_NLE_UQ); }
+
+    template <int N>
+    static void sums(const Avx512Lanes (&all)[N], float* out) {
+        const __m512 folded = Fold<FloatSum>::all<N>([&](int n) { return all[n].lanes; });
+        _mm512_mask_storeu_ps(out, first(N), folded);
+    }
+};
+
+#ifdef __AVX512VNNI__
+// One instruction multiplies unsigned by signed bytes: a track's codes go in as code + 128, and what that adds to a
+// query's every sum comes off at its end.
+struct Avx512Codes {
+    static constexpr std::size_t kStep = 64;
+
+    static __mmask64 first(std::size_t count) { return (__mmask64{1} << count) - 1; }
+    static __m512i raised(__m512i codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(-128)); }
+    static __m512i query(const std::int8_t* from) { return _mm512_loadu_si512(from); }
+    static __m512i query(const std::int8_t* from, std::size_t count) {
+        return _mm512_maskz_loadu_epi8(first(count), from);
+    }
+    static __m512i track(const std::int8_t* from) { return raised(query(from)); }
+    static __m512i track(const std::int8_t* from, std::size_t count) { return raised(query(from, count)); }
+    static __m512i add_product(__m512i query, __m512i track, __m512i sum) {
+        return _mm512_dpbusd_epi32(sum, track, query);
+    }
+    static std::int32_t offset(const std::int8_t* row, std::size_t dims) {
+        __m512i sum = _mm512_setzero_si512();
+        for (std::size_t e = 0; e < dims; e += kStep) {
+            const std::size_t count = at_most(dims - e, kStep);
+            const __m512i codes = count < kStep ? query(row + e, count) : query(row + e);
+            sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(-128), codes);
+        }
+        return -_mm512_reduce_add_epi32(sum);
+    }
+};
+#else
+struct Avx512Codes {
+    static constexpr std::size_t kStep = 32;
+
+    static __m512i query(const std::int8_t* from) {
+        return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+    }
+    static __m512i query(const std::int8_t* from, std::size_t count) {
+        return _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8((__mmask32{1} << count) - 1, from));
+    }
+    static __m512i track(const std::int8_t* from) { return query(from); }
+    static __m512i track(const std::int8_t* from, std::size_t count) { return query(from, count); }
+    static __m512i add_product(__m512i query, __m512i track, __m512i sum) {
+        return _mm512_add_epi32(sum, _mm512_madd_epi16(query, track));
+    }
+    static std::int32_t offset(const std::int8_t* /*row*/, std::size_t /*dims*/) { return 0; }
+};
+#endif
+
+struct Avx512Products : Avx512Codes {
+    using Element = std::int8_t;
+    using Result = std::int32_t;
+    using Sum = __m512i;
+    static constexpr int kQueries = 4, kTracks = 4;
+
+    static __m512i zero() { return _mm512_setzero_si512(); }
+    template <int N>
+    static void sums(const __m512i (&all)[N], std::int32_t* out) {
+        const __m512 folded = Fold<IntegerSum>::all<N>([&](int n) { return _mm512_castsi512_ps(all[n]); });
+        _mm512_mask_storeu_epi32(out, nlvr::first(N), _mm512_castps_si512(folded));
+    }
+};
+
+}  // namespace
+}  // namespace nlvr

@@ -1,0 +1,94 @@
+#include "quantization.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "isa.hpp"
+#include "pool.hpp"
+
+namespace nlvr {
+namespace {
+
+constexpr double kUnit = 0x1p-24;  // the most that rounding to float32 changes a number, in parts of it
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kMostCode = 127.0f;
+
+// A float32 above, so that what bounds in double bounds in float32.
+float upwards(double value) { return static_cast<float>(value * (1 + 4 * kUnit) + 0x1p-140); }
+
+// How much the defined sum over `dims` may grow by its roundings: each lane's chain, four folds, and one to spare.
+double growth(std::size_t dims) {
+    const double roundings = static_cast<double>(dims / kLanes + 6);
+    return roundings * kUnit / (1 - roundings * kUnit);
+}
+
+}  // namespace
+
+CodeScale quantize(std::span<const float> row, std::int8_t* codes) {
+    // Below this a factor would overflow, and beyond that a score could: such rows stay zero codes.
+    constexpr float kLeast = 0x1p-100f, kMost = 0x1p63f;
+    const auto [largest, squares] = kernels().magnitude(row.data(), row.size());
+    const auto dims = static_cast<double>(row.size());
+    // A square below the smallest float32 is lost, at most 2^-149 of each.
+    const double norm = std::sqrt(squares * (1 + 2 * growth(row.size())) + dims * 0x1p-149);
+    if (!(norm < kMost) || largest < kLeast) {
+        std::fill_n(codes, row.size(), std::int8_t{0});
+        const float error = norm < kMost ? upwards(norm) : kInfinity;
+        return {0.0f, norm < kMost ? error : 0.0f, error};
+    }
+    const float scale = largest / kMostCode;
+    kernels().round(row.data(), row.size(), kMostCode / largest, codes);
+    // Rounding takes half a code at most; the factor, the scale and their product are rounded themselves.
+    const double most = (0.5 + kMostCode * 4 * kUnit) * static_cast<double>(scale);
+    return {scale, upwards(norm), upwards(most * std::sqrt(dims))};
+}
+
+CodeScale quantize_closely(std::span<const float> row, std::int8_t* codes) {
+    CodeScale result = quantize(row, codes);
+    if (result.scale == 0.0f) return result;
+    double squares = 0;
+    for (std::size_t e = 0; e < row.size(); ++e) {
+        const double rest = static_cast<double>(row[e]) - static_cast<double>(result.scale) * codes[e];
+        squares += rest * rest;
+    }
+    result.error = std::min(result.error, upwards(std::sqrt(squares) * (1 + 0x1p-30)));
+    return result;
+}
+
+CodeScale of_codes_themselves(const CodeScale& row) {
+    const float norm = row.norm + row.error;
+    return {row.scale, norm * (1 + 0x1p-22f) + 0x1p-120f, norm * 0x1p-23f + 0x1p-120f};
+}
+
+void quantize_rows(const AdjacentRows<float>& rows, std::optional<std::size_t> threads, std::int8_t* codes,
+                   float* scales, float* norms, float* errors) {
+    const std::size_t dims = rows.columns();
+    const double work = static_cast<double>(rows.size()) * static_cast<double>(dims);
+    parallel_ranges(rows.size(), threads_for(threads, work), [&](std::size_t first, std::size_t last) {
+        std::vector<float> buffer(rows.buffer_size(1));
+        for (std::size_t i = first; i < last; ++i) {
+            const CodeScale row = quantize_closely({rows.row(i, buffer.data()), dims}, codes + i * dims);
+            scales[i] = row.scale;
+            norms[i] = row.norm;
+            errors[i] = row.error;
+        }
+    });
+}
+
+// With a query x = t·b + u and a row y = s·c + r, and lengths |.|:
+//   x·y − t·s·(b·c) = u·(s·c) + x·r,  at most |u| (|y| + |r|) + |x| |r|  by Cauchy and Schwarz,
+// and the defined sum differs from x·y by at most growth · |x| |y|, plus 2^-149 for every product that underflows.
+// Evaluating the bound itself in float32 takes a few roundings of numbers no greater than (|x| + |u|) (|y| + |r|).
+Reach reach(const CodeScale& query, std::size_t dims) {
+    const auto norm = static_cast<double>(query.norm), error = static_cast<double>(query.error);
+    const double evaluation = 16 * kUnit * (norm + error);
+    // No coefficient is 0, so that one that is infinite stays so.
+    constexpr double kLeast = 0x1p-120;
+    return {query.scale, upwards((error + growth(dims) * norm + evaluation) + kLeast),
+            upwards((norm + error + evaluation) + kLeast),
+            upwards((static_cast<double>(dims) + 8 + static_cast<double>(query.scale)) * 0x1p-146)};
+}
+
+}  // namespace nlvr

@@ -1,0 +1,168 @@
+// Every instruction set that runs here against the scalar reference, bit for bit, without Python: for machines that are
+// only emulated. Prints the names and the first difference.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "isa.hpp"
+
+namespace {
+
+using nlvr::Kernels;
+
+std::mt19937 random_bits(1);
+
+// Over many magnitudes, with zeros of both signs, denormals and now and then no number at all.
+float wild_float() {
+    constexpr float kSpecial[] = {0.0f, -0.0f, 1e-45f, -1e-40f, 1.0f, INFINITY, NAN};
+    const auto bits = random_bits();
+    if (bits % 16 == 0) return kSpecial[bits / 16 % (bits % 512 == 0 ? 7 : 5)];
+    return std::ldexp(static_cast<float>(static_cast<int>(random_bits())), static_cast<int>(bits / 16 % 60) - 60);
+}
+
+template <class T>
+T wild() {
+    if constexpr (std::is_same_v<T, float>) {
+        return wild_float();
+    } else if constexpr (std::is_same_v<T, std::int8_t>) {
+        return static_cast<std::int8_t>(static_cast<int>(random_bits() % 255) - 127);
+    } else {
+        return {static_cast<std::uint16_t>(random_bits())};
+    }
+}
+
+template <class T>
+std::vector<T> many(std::size_t size) {
+    std::vector<T> values(size);
+    for (T& value : values) value = wild<T>();
+    return values;
+}
+
+template <class T>
+std::vector<const T*> rows_of(const std::vector<T>& values, std::size_t rows, std::size_t dims) {
+    std::vector<const T*> starts;
+    for (std::size_t i = 0; i < rows; ++i) starts.push_back(values.data() + i * dims);
+    return starts;
+}
+
+// One not-a-number counts as another: which payload survives an addition is the processor's choice.
+template <class T>
+bool same(const std::vector<T>& a, const std::vector<T>& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if constexpr (std::is_same_v<T, float>) {
+            if (std::isnan(a[i]) && std::isnan(b[i])) continue;
+        }
+        if (std::memcmp(&a[i], &b[i], sizeof(T)) != 0) return false;
+    }
+    return true;
+}
+
+// Runs what fills `size` results of the table, in both, and compares.
+template <class T, class Run>
+bool agrees(const Kernels& isa, std::size_t size, const Run& run) {
+    std::vector<T> expected(size), got(size);
+    run(nlvr::scalar::kKernels, expected.data());
+    run(isa, got.data());
+    return same(expected, got);
+}
+
+template <class T>
+bool box_sums_agree(const Kernels& isa, nlvr::BoxSums<T> Kernels::* sums, std::size_t width) {
+    constexpr std::size_t kChannels = 35, kHeight = 3;
+    const auto map = many<T>(kChannels * kHeight * width);
+    const auto w = static_cast<std::ptrdiff_t>(width), c = static_cast<std::ptrdiff_t>(kChannels);
+    const nlvr::Box<T> planar{map.data(), 3 * w, w, 1, width, kHeight},
+        interleaved{map.data(), 1, w * c, c, width, kHeight};
+    return agrees<float>(isa, kChannels,
+                         [&](const Kernels& k, float* out) { (k.*sums).planar(planar, kChannels, out); }) &&
+           agrees<float>(isa, kChannels,
+                         [&](const Kernels& k, float* out) { (k.*sums).interleaved(interleaved, kChannels, out); });
+}
+
+// The name of the first function that differs on vectors of length `dims`, or nothing.
+std::string difference(const Kernels& isa, std::size_t dims) {
+    constexpr std::size_t kQueries = 11, kTracks = 37;
+    const auto queries = many<float>(kQueries * dims), tracks = many<float>(kTracks * dims);
+    const auto query_rows = rows_of(queries, kQueries, dims), track_rows = rows_of(tracks, kTracks, dims);
+    const auto codes = many<std::int8_t>(kTracks * dims);
+    const auto code_rows = rows_of(codes, kTracks, dims);
+    if (!agrees<float>(isa, kQueries * kTracks, [&](const Kernels& k, float* out) {
+            k.scores(query_rows.data(), kQueries, track_rows.data(), kTracks, dims, out);
+        })) {
+        return "scores";
+    }
+    if (!agrees<float>(isa, kQueries, [&](const Kernels& k, float* out) {
+            k.pair_scores(query_rows.data(), track_rows.data(), kQueries, dims, out);
+        })) {
+        return "pair_scores";
+    }
+    if (!agrees<std::int32_t>(isa, kQueries * kTracks, [&](const Kernels& k, std::int32_t* out) {
+            k.products(code_rows.data() + 5, kQueries, code_rows.data(), kTracks, dims, out);
+        })) {
+        return "products";
+    }
+    if (!agrees<std::uint32_t>(isa, dims + 1, [&](const Kernels& k, std::uint32_t* out) {
+            out[dims] = static_cast<std::uint32_t>(k.above(queries.data(), dims, 1e-3f, out));
+        })) {
+        return "above";
+    }
+    std::vector<std::int32_t> products(codes.begin(), codes.begin() + static_cast<std::ptrdiff_t>(dims));
+    const nlvr::CodeBlock block{code_rows.data(), queries.data(), queries.data() + dims, queries.data() + 2 * dims};
+    if (!agrees<std::uint32_t>(isa, dims + 1, [&](const Kernels& k, std::uint32_t* out) {
+            const nlvr::Reach reach{0.1f, 0.2f, 0.3f, 1e-6f};
+            out[dims] = static_cast<std::uint32_t>(k.reaching(products.data(), block, dims, reach, 0.1f, out));
+        })) {
+        return "reaching";
+    }
+    if (!agrees<float>(isa, 2, [&](const Kernels& k, float* out) {
+            const nlvr::Magnitude magnitude = k.magnitude(queries.data(), dims);
+            out[0] = std::isfinite(magnitude.squares) ? magnitude.largest : INFINITY;
+            out[1] = magnitude.squares;
+        })) {
+        return "magnitude";
+    }
+    std::vector<float> small(dims);
+    for (float& value : small) value = static_cast<float>(static_cast<int>(random_bits() % 509) - 254);
+    if (!agrees<std::int8_t>(isa, dims,
+                             [&](const Kernels& k, std::int8_t* out) { k.round(small.data(), dims, 0.5f, out); })) {
+        return "round";
+    }
+    const auto halves = many<nlvr::Float16>(dims);
+    const auto bfloats = many<nlvr::Bfloat16>(dims);
+    if (!agrees<float>(isa, dims, [&](const Kernels& k, float* out) { k.widen_float16(halves.data(), dims, out); })) {
+        return "widen_float16";
+    }
+    if (!agrees<float>(isa, dims, [&](const Kernels& k, float* out) { k.widen_bfloat16(bfloats.data(), dims, out); })) {
+        return "widen_bfloat16";
+    }
+    if (!agrees<float>(isa, dims,
+                       [&](const Kernels& k, float* out) { k.widen_codes(codes.data(), dims, 0.3f, out); })) {
+        return "widen_codes";
+    }
+    if (!agrees<float>(isa, dims, [&](const Kernels& k, float* out) {
+            std::fill_n(out, dims, 0.5f);
+            k.add_rows(track_rows.data(), kTracks, dims, out);
+        })) {
+        return "add_rows";
+    }
+    if (!box_sums_agree(isa, &Kernels::box_sums_float32, dims)) return "box_sums_float32";
+    if (!box_sums_agree(isa, &Kernels::box_sums_float16, dims)) return "box_sums_float16";
+    return "";
+}
+
+}  // namespace
+
+int main() {
+    for (const nlvr::Isa& isa : nlvr::available_isas()) {
+        for (std::size_t dims = 1; dims <= 300; dims += dims < 70 ? 1 : 23) {
+            const std::string name = difference(*isa.kernels, dims);
+            if (name.empty()) continue;
+            std::printf("%s: %s differs at %zu\n", isa.name.c_str(), name.c_str(), dims);
+            return 1;
+        }
+        std::printf("%s\n", isa.name.c_str());
+    }
+}
