@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,34 +16,48 @@ if TYPE_CHECKING:
 
 _LEVELS = 255
 _TINY = 1e-30  # below any range that is not zero
+_MORE = 256  # arrays that room is made for at a time
 
 
 class FeatureFile:
-    """N arrays of one shape in a file without a name, gone when it is closed, in the folder for temporary files.
+    """Arrays of one shape in a file without a name, gone when it is closed, in the folder for temporary files.
 
     Each channel (the first axis) of an array is cut into 256 levels between its least and its greatest value.
     """
 
-    def __init__(self, count: int, shape: Sequence[int]) -> None:
-        """Raise OutputError when there is no room."""
-        self._bounds = np.zeros((count, 2, shape[0], *[1] * (len(shape) - 1)), np.float32)
-        folder = tempfile.gettempdir()
+    def __init__(self, shape: Sequence[int]) -> None:
+        """Raise OutputError when the folder cannot be written."""
+        self._shape = tuple(shape)
+        self._bounds: list[np.ndarray] = []
+        self._folder = tempfile.gettempdir()
         try:
-            with tempfile.TemporaryFile(dir=folder) as file:
-                # A hole in a file is found out when it is written, and then ends the process.
-                os.posix_fallocate(file.fileno(), 0, max(1, count * int(np.prod(shape))))
-                self._levels = np.memmap(file, np.uint8, "r+", shape=(count, *shape))
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
         except OSError as error:
-            raise unwritable(folder, error) from error
+            raise unwritable(self._folder, error) from error
+        weakref.finalize(self, self._file.close)
+        self._levels = np.empty((0, *self._shape), np.uint8)
 
-    def __setitem__(self, row: int, values: np.ndarray) -> None:
-        """Keep an array, float."""
-        inner = tuple(range(1, values.ndim))
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    def append(self, values: np.ndarray) -> None:
+        """Keep an array, float. Raises OutputError when there is no room."""
+        row, inner = len(self), tuple(range(1, values.ndim))
+        if row == len(self._levels):
+            self._grow(row + _MORE)
         low, high = values.min(axis=inner, keepdims=True), values.max(axis=inner, keepdims=True)
-        self._bounds[row] = low, high
         self._levels[row] = np.rint((values - low) * (_LEVELS / np.maximum(high - low, _TINY)))
+        self._bounds.append(np.stack([low, high]).astype(np.float32))
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """Return arrays, float32 [K, …], each channel off by (greatest − least) / 510 at most."""
-        low, high = self._bounds[rows].swapaxes(0, 1)
+        low, high = np.stack([self._bounds[row] for row in rows], axis=1)
         return self._levels[rows].astype(np.float32) * ((high - low) / np.float32(_LEVELS)) + low
+
+    def _grow(self, count: int) -> None:
+        try:
+            # A hole in a file is found out when it is written, and then ends the process.
+            os.posix_fallocate(self._file.fileno(), 0, count * int(np.prod(self._shape)))
+            self._levels = np.memmap(self._file, np.uint8, "r+", shape=(count, *self._shape))
+        except OSError as error:
+            raise unwritable(self._folder, error) from error

@@ -130,8 +130,8 @@ class SBNetDataset:
                 shown = self._read(alone, generator, zoomed=True) + self._read(together, generator)
                 for one, values in zip(shown, see(np.stack([one.image for one in shown])), strict=True):
                     if features is None:
-                        features = FeatureFile(2 * copies * len(self.tracks), values.shape)
-                    features[len(views)] = values
+                        features = FeatureFile(values.shape)
+                    features.append(values)
                     views.append(replace(one, image=None))
                 progress("views", done * len(drawn) + first + len(block), copies * len(drawn))
         return Views(views, features)
