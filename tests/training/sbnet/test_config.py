@@ -64,7 +64,7 @@ def test_released_differs_from_the_paper_in_what_its_code_computes():
     }
 
 
-@pytest.mark.parametrize(("preset", "size", "width"), [("compact", 384, 256), ("tiny", 96, 64)])
+@pytest.mark.parametrize(("preset", "size", "width"), [("compact", 384, 128), ("tiny", 96, 64)])
 def test_own_presets_are_small(preset, size, width):
     config = load_config(preset)
     assert (config.recipe.size, config.recipe.resize, config.model.width) == (size, "area", width)
