@@ -53,6 +53,9 @@ struct CodeBlock {
     const float* errors;
 };
 
+// The most numbers of a row whose codes' product is exact in 32 bits, raised to 0 … 255 on one side as it may be.
+constexpr std::size_t kMostCodeDims = 1 << 16;
+
 // A query's bound: a row's score is at most product * (row scale * scale) + row norm * norm + row error * error +
 // least.
 struct Reach {
@@ -69,7 +72,7 @@ struct Kernels {
     void (*pair_scores)(const float* const* queries, const float* const* tracks, std::size_t pairs, std::size_t dims,
                         float* out);
 
-    // The product of codes for every query and track as in `scores`, exact in 32 bits up to 2^17 dims.
+    // The product of codes for every query and track as in `scores`, exact in 32 bits up to kMostCodeDims.
     void (*products)(const std::int8_t* const* queries, std::size_t queries_size, const std::int8_t* const* tracks,
                      std::size_t tracks_size, std::size_t dims, std::int32_t* out);
 

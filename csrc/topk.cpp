@@ -169,6 +169,7 @@ class Scan {
     // Making codes costs as much as scoring for some queries; what they spare grows with the queries that share them.
     bool worth_screening(std::size_t queries, std::size_t tracks, std::size_t k) const {
         constexpr std::size_t kQueries = 8, kDims = 192, kTracks = 4096;
+        if (dims_ > kMostCodeDims) return false;
         return block_.has_codes() || (queries >= kQueries && dims_ >= kDims && tracks >= std::max(32 * k, kTracks));
     }
 
@@ -201,8 +202,10 @@ class Scan {
         pair_queries_.clear();
         pair_tracks_.clear();
         for (std::uint32_t i = 0; i < rows_.size(); ++i) {
+            // A bound of infinity may hide what is no number, so it passes even where every place is at infinity.
+            const float floor = std::min(best_[i].floor(), std::numeric_limits<float>::max());
             const std::size_t found =
-                isa_.reaching(products_.data() + i * size, tracks, size, reaches_[i], best_[i].floor(), places_.data());
+                isa_.reaching(products_.data() + i * size, tracks, size, reaches_[i], floor, places_.data());
             for (std::size_t p = 0; p < found; ++p) {
                 survivors_.push_back({i, block_.ids()[places_[p]]});
                 pair_queries_.push_back(rows_[i]);

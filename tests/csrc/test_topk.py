@@ -206,3 +206,29 @@ def test_arguments_are_refused_by_name(change, error, message):
 def test_k_beyond_every_row_is_all_of_them():
     ids, _ = kernels.topk(**(GOOD | {"k": 2**62}))
     assert ids.tolist() == [[0, 1, 2, 3]] * 2
+
+
+@pytest.mark.parametrize("queries", [1, 8])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nan_is_named_though_every_place_is_at_infinity(queries, threads):
+    tracks = np.ones((8192, 256), np.float32)
+    tracks[:2000] = 3e38
+    tracks[8000] = np.nan
+    asked = np.ones((queries, 256), np.float32)
+    with pytest.raises(kernels.NotANumberError):
+        kernels.topk(asked, tracks, 5, threads=threads)
+    tracks[8000] = 1
+    tracks[7000, 0], asked[:, 0] = 0, np.inf
+    with pytest.raises(kernels.NotANumberError):
+        kernels.topk(asked, tracks, 5, threads=threads)
+
+
+def test_rows_longer_than_codes_can_be_multiplied_are_ranked_all_the_same():
+    n, d = 4096, 140_000
+    numbers = np.ones(d + 4 * n, np.float32) + np.linspace(0, 0.01, d + 4 * n, dtype=np.float32)
+    tracks = np.lib.stride_tricks.as_strided(numbers, (n, d), (4, 4))
+    asked = np.ones((8, d), np.float32)
+    few = kernels.topk(asked[:1], tracks, 3, threads=2)
+    many = kernels.topk(asked, tracks, 3, threads=2)
+    for one, other in zip(few, many, strict=True):
+        np.testing.assert_array_equal(np.broadcast_to(one, other.shape), other)
