@@ -13,7 +13,7 @@ import numpy as np
 
 from nlvr.engine.cityflow import load_truth
 from nlvr.engine.errors import InputError
-from nlvr.engine.metrics import expected_metrics
+from nlvr.engine.metrics import better_and_tied, expected_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,8 +57,7 @@ def _read(path: Path) -> tuple[list[str], list[str], np.ndarray]:
 
 def _mrr(scores: np.ndarray, ids: list[str], tracks: list[str], targets: Mapping[str, str]) -> float:
     rows = [tracks.index(targets[query]) for query in ids]
-    own = scores[np.arange(len(ids)), rows][:, None]
-    return expected_metrics((scores > own).sum(axis=1), (scores == own).sum(axis=1)).mrr
+    return expected_metrics(*better_and_tied(scores, rows)).mrr
 
 
 if __name__ == "__main__":

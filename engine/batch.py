@@ -20,7 +20,7 @@ from .errors import InputError, OutputError, StrictError
 from .frames import FrameStore
 from .fusion import fuse
 from .index import TrackIndex
-from .metrics import Metrics, chance_mrr, expected_metrics, ranking_metrics, target_ranks
+from .metrics import Metrics, better_and_tied, chance_mrr, expected_metrics, ranking_metrics, target_ranks
 from .notices import Notices
 from .output import Staging, check_folder, check_writable
 from .ranking import Ranking, score_matrix
@@ -350,10 +350,10 @@ def _quality(rankings: Sequence[Ranking], truth: Mapping[str, str], tracks: int)
     listed = len(rankings[0].track_ids)
     ties = None
     if listed == tracks:
-        targets = [ranking.scores[ranking.track_ids.index(truth[ranking.query_id])] for ranking in rankings]
-        better = [int((ranking.scores > score).sum()) for ranking, score in zip(rankings, targets, strict=True)]
-        tied = [int((ranking.scores == score).sum()) for ranking, score in zip(rankings, targets, strict=True)]
-        ties = expected_metrics(better, tied) if max(tied) > 1 else None
+        better, tied = np.concatenate(
+            [better_and_tied(one.scores[None], [one.track_ids.index(truth[one.query_id])]) for one in rankings], axis=1
+        )
+        ties = expected_metrics(better, tied) if tied.max() > 1 else None
     return Quality(
         metrics=ranking_metrics(target_ranks(lists, truth)),
         chance_mrr=chance_mrr(tracks, listed=listed),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,6 +55,15 @@ def expected_metrics(better: ArrayLike, tied: ArrayLike) -> Metrics:
         recall_10=recalls[2],
         median_rank=float(np.median(above + (same + 1) / 2)),
     )
+
+
+def better_and_tied(scores: NDArray[Any], targets: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return what `expected_metrics` takes: for each query, how many tracks score above its target, and how many alike.
+
+    scores: [Q, N], of any number type.  targets: [Q], the column of each query's target, which counts among the alike.
+    """
+    own = np.take_along_axis(scores, np.asarray(targets, np.int64)[:, None], axis=1)
+    return (scores > own).sum(axis=1, dtype=np.int64), (scores == own).sum(axis=1, dtype=np.int64)
 
 
 def chance_mrr(tracks: int, *, listed: int | None = None) -> float:

@@ -8,7 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from nlvr.engine.errors import FrameError, InputError
+from nlvr.engine.metrics import better_and_tied, expected_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -50,6 +53,15 @@ def nothing_readable(track: Track) -> FrameError:
     place = f"track {track.id}"
     fact = f"none of its {len(track.frames)} frames can be read; the first is {track.frames[0]}"
     return FrameError(place, fact, "correct --frames, or leave the track out")
+
+
+def held_out_metrics(scores: np.ndarray) -> dict[str, float]:
+    """Return "mrr", "recall_5", "recall_10" where query i describes track i, ties by their expected values.
+
+    scores: float [T, T], of each query and track.
+    """
+    metrics = expected_metrics(*better_and_tied(scores, np.arange(len(scores))))
+    return {"mrr": metrics.mrr, "recall_5": metrics.recall_5, "recall_10": metrics.recall_10}
 
 
 def identity(config: Any, tracks: Iterable[Track]) -> dict[str, str]:  # noqa: ANN401

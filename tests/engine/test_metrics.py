@@ -4,11 +4,19 @@ from fractions import Fraction
 from itertools import permutations
 from statistics import median
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlvr.engine.metrics import MISSING_RANK, chance_mrr, expected_metrics, ranking_metrics, target_ranks
+from nlvr.engine.metrics import (
+    MISSING_RANK,
+    better_and_tied,
+    chance_mrr,
+    expected_metrics,
+    ranking_metrics,
+    target_ranks,
+)
 
 LAW = settings(deadline=None, max_examples=50)
 RANKS = st.lists(st.integers(1, 300), min_size=1, max_size=20)
@@ -89,3 +97,12 @@ def test_a_rank_is_the_place_in_the_list_and_101_without_one():
 
 def test_a_target_beyond_place_101_keeps_its_place():
     assert target_ranks({"q": tuple(map(str, range(300)))}, {"q": "250"}).tolist() == [251]
+
+
+@given(rows=st.lists(st.lists(st.integers(-2, 2), min_size=5, max_size=5), min_size=1, max_size=4), data=st.data())
+@LAW
+def test_tracks_above_and_alike_are_counted_by_query(rows, data):
+    targets = [data.draw(st.integers(0, 4)) for _ in rows]
+    better, tied = better_and_tied(np.array(rows, np.float32), targets)
+    assert better.tolist() == [sum(score > row[own] for score in row) for row, own in zip(rows, targets, strict=True)]
+    assert tied.tolist() == [row.count(row[own]) for row, own in zip(rows, targets, strict=True)]

@@ -15,7 +15,7 @@ import numpy as np
 from nlvr.engine.cityflow import load_queries, load_truth, read_object
 from nlvr.engine.errors import InputError
 from nlvr.engine.language import COLOURS, MOTIONS, TYPES, read_query
-from nlvr.engine.metrics import Metrics, expected_metrics
+from nlvr.engine.metrics import Metrics, better_and_tied, expected_metrics
 from nlvr.engine.output import write_whole
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def oracle(labels: Mapping[str, Labels], queries: Sequence[Query], truth: Mappin
         scores = np.zeros((len(asked), len(tracks)), np.int64)
         for name in attributes:
             scores += hits[name]
-        target = np.take_along_axis(scores, targets[:, None], axis=1)
-        results[oracle_name] = expected_metrics((scores > target).sum(axis=1), (scores == target).sum(axis=1))
+        results[oracle_name] = expected_metrics(*better_and_tied(scores, targets))
     return results
 
 

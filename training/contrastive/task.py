@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nlvr.engine.metrics import expected_metrics
 from nlvr.engine.sampling import ShotPlan, check_boxes
 from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
-from ..data import identity, sentences
+from ..data import held_out_metrics, identity, sentences
 from .dataset import SEEN_AT_ONCE, ContrastiveDataset, Vehicles, read_vehicles
 from .looks import Look
 from .losses import contrastive_loss
@@ -115,9 +114,7 @@ class ContrastiveTask:
         if not self.validation:
             return {}
         scores = self._text_vectors(self.validation) @ self._vehicle_vectors(self.validation).T
-        own = scores.diagonal()[:, None]
-        metrics = expected_metrics((scores > own).sum(axis=1), (scores == own).sum(axis=1))
-        return {"mrr": metrics.mrr, "recall_5": metrics.recall_5, "recall_10": metrics.recall_10}
+        return held_out_metrics(scores)
 
     def save(self, directory: Path, *, steps: int) -> None:
         """Write a checkpoint of the model as it is after so many steps."""

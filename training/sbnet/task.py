@@ -8,12 +8,11 @@ import torch
 
 from nlvr.engine.cityflow import Query
 from nlvr.engine.geometry import spread
-from nlvr.engine.metrics import expected_metrics
 from nlvr.engine.sampling import check_boxes
 from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
-from ..data import identity, sentences
+from ..data import held_out_metrics, identity, sentences
 from .dataset import SBNetDataset
 from .evaluation import score_matrix
 from .losses import classification_loss, future_loss, segmentation_loss, substitution_loss, total_loss
@@ -170,9 +169,7 @@ class SBNetTask:
             rule=str(frames) if frames else None,
             memory=self._memory.held_frames if self.config.schedule.copies else None,
         )
-        own = scores.diagonal()[:, None]
-        metrics = expected_metrics((scores > own).sum(axis=1), (scores == own).sum(axis=1))
-        return {"mrr": metrics.mrr, "recall_5": metrics.recall_5, "recall_10": metrics.recall_10}
+        return held_out_metrics(scores)
 
     def save(self, directory: Path, *, steps: int) -> None:
         """Write a checkpoint of the model as it is after so many steps."""
