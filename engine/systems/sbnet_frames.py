@@ -152,7 +152,7 @@ class FrameEncoder:
         if not boxes:
             return
         places = np.array([(0, *box) for box in boxes], np.int32)
-        pooled = kernels.masked_pool(features[None].astype(np.float32, copy=False), places)
+        pooled = kernels.masked_pool(features[None], places)
         for box, own in zip(places[:, 1:], pooled, strict=True):
             rows, columns = window(box, self._sides, self._halo)
             yield {
