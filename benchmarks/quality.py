@@ -8,6 +8,7 @@ perfect reader of colour and type reach. CITY is a folder that `nlvr-engine city
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,12 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from nlvr.engine import Engine, fuse
+from nlvr.engine import Engine, NlvrError, fuse
 from nlvr.engine.cityflow import load_queries, load_tracks, load_truth
 from nlvr.engine.frames import FrameStore
 from nlvr.engine.geometry import box_cells, spread
 from nlvr.engine.language import read_query
-from nlvr.engine.metrics import expected_metrics
+from nlvr.engine.metrics import better_and_tied, expected_metrics
 from nlvr.training.city.oracle import load_labels, oracle
 
 from .machine import machine
@@ -42,7 +43,7 @@ HEAD = (
 
 
 @dataclass(frozen=True, slots=True)
-class TestSet:
+class HeldOut:
     """Tracks of a city and the queries whose targets they are.  truth: query → track.  labels: track → what is true."""
 
     root: Path
@@ -52,7 +53,7 @@ class TestSet:
     labels: Mapping[str, Labels]
 
     @classmethod
-    def load(cls, root: Path, count: int | None) -> TestSet:
+    def load(cls, root: Path, count: int | None) -> HeldOut:
         """Read a city's test set, or so many of its tracks, spread evenly over the ids. Raises InputError."""
         every, asked = load_tracks(root / "test-tracks.json"), load_queries(root / "test-queries.json")
         places = range(len(every)) if count is None else spread(len(every), count)
@@ -71,7 +72,7 @@ def main(
     tracks: Annotated[int | None, typer.Option(help="Take only so many test tracks, spread evenly.")] = None,
 ) -> None:
     """Print how well the bundles rank the city's test tracks."""
-    tested = TestSet.load(city, tracks)
+    tested = HeldOut.load(city, tracks)
     typer.echo(f"{len(tested.tracks)} tracks, {len(tested.queries)} queries; {machine()}\n\n{HEAD}")
     for name, metrics in oracle(tested.labels, tested.queries, tested.truth).items():
         typer.echo(row(f"perfect: {name}", "", metrics))
@@ -85,7 +86,7 @@ def main(
             typer.echo(row("fused", "", metrics_of(fused, tested.truth), None, within(fused, tested)))
 
 
-def measure(engine: Engine, tested: TestSet, store: FrameStore, rule: str | None) -> list[Ranking]:
+def measure(engine: Engine, tested: HeldOut, store: FrameStore, rule: str | None) -> list[Ranking]:
     """Rank, print a row of the table, and below it how masks tell a box from the rest of its frame."""
     started = time.perf_counter()
     index = engine.encode_tracks(tested.tracks, store, frames_per_track=rule)
@@ -102,15 +103,11 @@ def measure(engine: Engine, tested: TestSet, store: FrameStore, rule: str | None
 
 def metrics_of(rankings: Sequence[Ranking], truth: Mapping[str, str]) -> Metrics:
     """Return the metrics, ties by their expected values."""
-    better, tied = [], []
-    for ranking in rankings:
-        own = ranking.scores[ranking.track_ids.index(truth[ranking.query_id])]
-        better.append(int((ranking.scores > own).sum()))
-        tied.append(int((ranking.scores == own).sum()))
-    return expected_metrics(better, tied)
+    targets = [ranking.track_ids.index(truth[ranking.query_id]) for ranking in rankings]
+    return expected_metrics(*better_and_tied(np.stack([ranking.scores for ranking in rankings]), targets))
 
 
-def within(rankings: Sequence[Ranking], tested: TestSet) -> tuple[float, float]:
+def within(rankings: Sequence[Ranking], tested: HeldOut) -> tuple[float, float]:
     """Return how often the target leads the tracks of its colour and type, and how often it would by chance.
 
     Of the queries whose sentences say a motion, and of whose colour and type there is more than one track.
@@ -129,7 +126,7 @@ def within(rankings: Sequence[Ranking], tested: TestSet) -> tuple[float, float]:
     return float(np.mean(hits)), float(np.mean(chances))
 
 
-def masks(engine: Engine, index: TrackIndex, tested: TestSet, store: FrameStore) -> tuple[float, float]:
+def masks(engine: Engine, index: TrackIndex, tested: HeldOut, store: FrameStore) -> tuple[float, float]:
     """Return the mean of the masks of some queries inside the box of their target, and outside of it."""
     some = tested.queries[:: max(1, len(tested.queries) // SHOWN)]
     encoded = engine.encode_queries(some)
@@ -163,4 +160,7 @@ def row(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        typer.run(main)
+    except NlvrError as error:
+        sys.exit(str(error))
