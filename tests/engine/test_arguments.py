@@ -29,17 +29,6 @@ BOX = np.array([[1.0, 2, 3, 4]])
 
 
 @pytest.fixture(scope="module")
-def engine(tiny):
-    with Engine(tiny, device="cpu") as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def index(engine, sample):
-    return engine.encode_tracks(load_tracks(sample / "carpark" / "tracks.json"), sample)
-
-
-@pytest.fixture(scope="module")
 def closed(tiny):
     with Engine(tiny, device="cpu") as engine:
         pass

@@ -10,17 +10,6 @@ from nlvr.engine import Engine, Query, TrackIndex, load_tracks
 from nlvr.engine.errors import BundleError, InputError, VectorsMismatchError
 
 
-@pytest.fixture(scope="module")
-def engine(tiny):
-    with Engine(tiny, device="cpu") as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def index(engine, sample):
-    return engine.encode_tracks(load_tracks(sample / "carpark" / "tracks.json"), sample)
-
-
 def test_ask_ranks_for_one_description(engine, index):
     ranking = engine.ask(index, "a red sedan", top_k=2)
     assert len(ranking.track_ids) == 2
