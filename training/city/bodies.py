@@ -110,29 +110,32 @@ class Body:
         """Return the station nearest to a share of the length."""
         return int(np.argmin(np.abs(self.stations - share)))
 
-    def point(self, share: float, row: float) -> np.ndarray:
-        """Return the point of the left side at a share of the length and a row, both between the sheet's if need be."""
-        low = min(int(row), self.sheet.shape[1] - 2)
-        k = int(np.clip(np.searchsorted(self.stations, share) - 1, 0, len(self.stations) - 2))
-        a, b = (share - self.stations[k]) / (self.stations[k + 1] - self.stations[k]), row - low
-        (p, q), (r, s) = self.sheet[k, low : low + 2], self.sheet[k + 1, low : low + 2]
-        return (p * (1 - b) + q * b) * (1 - a) + (r * (1 - b) + s * b) * a
+    def point(self, share: float | np.ndarray, row: float | np.ndarray) -> np.ndarray:
+        """Return the point of the left side at a share of the length and a row, both between the sheet's if need be.
+
+        Arrays of both, which broadcast, give an array of points, [..., 3].
+        """
+        share, row = np.broadcast_arrays(share, row)
+        low = np.minimum(row.astype(int), self.sheet.shape[1] - 2)
+        k = np.clip(np.searchsorted(self.stations, share) - 1, 0, len(self.stations) - 2)
+        a = (share - self.stations[k]) / (self.stations[k + 1] - self.stations[k])
+        a, b = a[..., None], (row - low)[..., None]
+        ahead = self.sheet[k, low] * (1 - b) + self.sheet[k, low + 1] * b
+        return ahead * (1 - a) + (self.sheet[k + 1, low] * (1 - b) + self.sheet[k + 1, low + 1] * b) * a
 
     def shell(self, builder: Builder, paint: tuple, glass: tuple = GLASS, sill: tuple | None = None) -> None:
         """Add the body: paint, panes, and both ends."""
         shape, points = self.shape, self.sheet
-        for row in range(points.shape[1] - 1):
-            for k in range(len(points) - 1):
-                middle = (self.stations[k] + self.stations[k + 1]) / 2
-                colour, kind = paint, "paint"
-                if row == PANE and any(a < middle < b for a, b in shape.panes):
-                    colour, kind = glass, "glass"
-                if row == PILLAR and any(a < middle < b for a, b in (shape.windscreen, shape.backlight)):
-                    colour, kind = glass, "glass"
-                if row == 0 and sill is not None:
-                    colour, kind = sill, "plastic"
-                patch = points[k : k + 2, row : row + 2].transpose(1, 0, 2)
-                both(builder, sheet(patch), colour, kind)
+        middle = (self.stations[:-1] + self.stations[1:]) / 2
+        rows = np.arange(points.shape[1] - 1)[:, None]
+        panes = [(PANE, shape.panes), (PILLAR, (shape.windscreen, shape.backlight))]
+        glazed = np.any([(rows == row) & (a < middle) & (middle < b) for row, spans in panes for a, b in spans], axis=0)
+        low = (rows == 0) & (sill is not None) & ~glazed
+        patches = sheet(points.transpose(1, 0, 2)).reshape(*glazed.shape, 2, 3, 3)
+        both(builder, patches[~(glazed | low)], paint, "paint")
+        both(builder, patches[glazed], glass, "glass")
+        if sill is not None:
+            both(builder, patches[low], sill, "plastic")
         for end, flip in ((0, False), (-1, True)):
             rim = points[end]
             mirrored = rim * (1, -1, 1)
@@ -152,7 +155,7 @@ class Body:
         inner = self.stations[(self.stations > shares[0] + 0.003) & (self.stations < shares[1] - 0.003)]
         xs = [shares[0], *inner, shares[1]]
         zs = [rows[0], *np.arange(np.floor(rows[0]) + 1, np.ceil(rows[1])), rows[1]]
-        points = np.array([[self.point(x, z) for x in xs] for z in zs])
+        points = self.point(np.array(xs), np.array(zs)[:, None])
         points[..., 1] += out
         both(builder, sheet(points), colour, kind)
 

@@ -76,7 +76,7 @@ def build(settings: Settings, output: Path, *, workers: int, videos: bool, progr
     except OSError as error:
         raise unwritable(output, error) from error
     try:
-        plans = plan_city(settings, progress=progress)
+        plans = plan_city(settings, workers=workers, progress=progress)
         _film(plans, partial, workers=workers, videos=videos, progress=progress)
         city = _write_files(settings, plans, partial, videos=videos)
         if output.exists():
@@ -134,7 +134,7 @@ def _frames(plan: CameraPlan, quality: list[int]) -> Iterator[tuple[int, bytes]]
     try:
         for tick in plan.ticks:
             image = renderer.draw(moment(plan.recording, tick))
-            _, content = cv2.imencode(".jpg", image[:, :, ::-1], quality)
+            _, content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
             yield tick, content.tobytes()
     finally:
         renderer.close()

@@ -11,6 +11,8 @@ from .surroundings import paved
 from .world import RESOLUTIONS, SIZES, Camera, Light
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .world import Layout
 
 # Of each kind: how wide a car is where a camera looks, in pixels of an image 1920 wide; the least and most that one
@@ -29,16 +31,16 @@ _STEP = 5.0  # metres between the cars that stand in for traffic when a view is 
 
 
 def place_cameras(
-    layout: Layout, count: int, *, seed: int, first: int, resolution: tuple[int, int] | None = None
+    layout: Layout, numbers: Sequence[int], *, seed: int, resolution: tuple[int, int] | None = None
 ) -> tuple[Camera, ...]:
-    """Return cameras beside the roads of a layout, named from c{first} on, each with vehicles in view.
+    """Return cameras beside the roads of a layout, one for each number, with vehicles in view.
 
     resolution: width and height of all of them, by default drawn for each.
     """
     rng = np.random.default_rng((seed, 21))
     scout = _Scout(layout)
     cameras: list[Camera] = []
-    for number in range(first, first + count):
+    for number in numbers:
         size = resolution or RESOLUTIONS[int(rng.choice(len(RESOLUTIONS), p=_SHARES))]
         cameras.append(scout.place(f"c{number:03d}", size, cameras, rng))
     return tuple(cameras)

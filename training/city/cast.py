@@ -26,6 +26,7 @@ _K = {name: k for k, name in enumerate(KINDS)}
 _SHUTTER = {False: 1 / 90, True: 1 / 30}  # seconds, by day and at night
 _CONTACT = (70, 140, 235)  # how dark it is under an actor, from beside it to within
 _FINE = 22.0  # pixels a metre; what is seen smaller is drawn coarser
+_REACH = {False: 10.0, True: 32.0}  # metres from the middle of a vehicle to all of it, and to all that it lights
 _PAD = 6  # pixels that blur adds around a box
 _BLINK = 4  # ticks that an indicator is lit, and dark
 _GLOWS = {  # light in grey levels, and size in metres, of the glow about a lamp
@@ -52,7 +53,7 @@ _Part = tuple[np.ndarray, np.ndarray, np.ndarray]  # vertices, pixels, triangles
 class Scene:
     """What moves, ready to be drawn.
 
-    vertices: float32 [V, 3].  pixels: uint8 [V, 4].  triangles: int32 [F, 3].
+    vertices: float32 [V, 3].  pixels: uint8 [V, 4].  triangles: int32 [F, 3].  starts: int64 [N], of each in vertices.
     boxes: int64 [N, 4], what of the image each may touch, x0, y0, x1, y1.  ways: float64 [N, 2], pixels they move.
     shadow, beam: uint8 [H/2, W/2] or None.  halos: place, radius in pixels, colour.
     """
@@ -60,6 +61,7 @@ class Scene:
     vertices: np.ndarray
     pixels: np.ndarray
     triangles: np.ndarray
+    starts: np.ndarray
     boxes: np.ndarray
     ways: np.ndarray
     shadow: np.ndarray | None
@@ -82,7 +84,7 @@ class Cast:
         contact, sun = np.zeros(half, np.uint8), np.zeros(half, np.uint8)
         beam = np.zeros(half, np.uint8) if self.sky.night else None
         parts, boxes, ways, halos = [], [], [], []
-        for vehicle, x, y, heading, brakes, signal, speed in moment.vehicles:
+        for vehicle, x, y, heading, brakes, signal, speed in self._in_view(moment):
             actor = self._actor(vehicle)
             pose = Pose(x, y, heading)
             if beam is not None:
@@ -107,17 +109,24 @@ class Cast:
                 boxes.append(box)
                 ways.append((0.0, 0.0))
                 self._cast_shadow(contact, sun, body, pose)
-        vertices, pixels, triangles = _join(parts)
+        vertices, pixels, triangles, starts = _join(parts)
         return Scene(
             vertices,
             pixels,
             triangles,
+            starts,
             np.array(boxes, np.int64).reshape(-1, 4),
             np.array(ways).reshape(-1, 2),
             self._shadow(contact, sun),
             None if beam is None else effects.soften(beam, 6),
             halos,
         )
+
+    def _in_view(self, moment: Moment) -> list[tuple[Vehicle, float, float, float, bool, int, float]]:
+        """Return the vehicles that may be seen, or whose head lamps may light ground that is."""
+        middles = np.array([(x, y, 0.7) for _, x, y, *_ in moment.vehicles]).reshape(-1, 3)
+        seen = self.camera.may_see(middles, _REACH[bool(self.sky.night)])
+        return [vehicle for vehicle, near in zip(moment.vehicles, seen.tolist(), strict=True) if near]
 
     def _actor(self, vehicle: Vehicle) -> Actor:
         key = (vehicle.number, vehicle.kind, vehicle.colour, vehicle.look)
@@ -283,9 +292,10 @@ class Cast:
         return found
 
 
-def _join(parts: list[_Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _join(parts: list[_Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    starts = np.cumsum([0, *(len(vertices) for vertices, _, _ in parts)])[:-1]
     if not parts:
-        return np.zeros((0, 3), np.float32), np.zeros((0, 4), np.uint8), np.zeros((0, 3), np.int32)
-    starts = np.cumsum([0, *(len(vertices) for vertices, _, _ in parts[:-1])])
-    triangles = [part[2] + start for part, start in zip(parts, starts, strict=True)]
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), np.concatenate(triangles)
+        return np.zeros((0, 3), np.float32), np.zeros((0, 4), np.uint8), np.zeros((0, 3), np.int32), starts
+    vertices, pixels = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+    triangles = np.concatenate([part[2] + start for part, start in zip(parts, starts, strict=True)])
+    return vertices, pixels, triangles, starts

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .world import Camera, Recording
 
 _FAR_OUT = 15_000  # pixels; OpenCV cannot fill beyond twice as many
-_SHARPENED, _CODED = 0.4, 0.5  # shares of cameras that sharpen, and whose images were coded by a worse codec before
+_SHARPENED, _CODED = 0.4, 0.3  # shares of cameras that sharpen, and whose images were coded by a worse codec before
 _MARGIN = 256  # by which the sheets of noise are larger than an image, so that they can be shifted
 
 

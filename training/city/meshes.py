@@ -25,6 +25,9 @@ KINDS = (
 LIT = "lamp-front"  # the kind of what shines at night
 _CREASE = np.cos(np.radians(38.0))  # faces that meet at a sharper angle keep an edge between them
 
+# Odd numbers that turn a corner's place, normal, colour and kind into one key, modulo 2⁶⁴.
+_MIX = np.random.default_rng(10).integers(2**62, size=10) * 2 + 1
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
@@ -120,7 +123,8 @@ class Builder:
                 np.repeat(kinds, 3),
             ]
         )
-        _, first, inverse = np.unique(np.round(rows).astype(np.int32), axis=0, return_index=True, return_inverse=True)
+        keys = np.round(rows).astype(np.int64) @ _MIX
+        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
         return Mesh(
             corners.reshape(-1, 3)[first].astype(np.float32),
             smooth.reshape(-1, 3)[first].astype(np.float32),

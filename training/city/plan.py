@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import uuid
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +25,7 @@ from .vehicles import outline
 from .world import Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .tracker import SeenTrack
     from .world import Camera, LayoutKind
@@ -112,22 +115,47 @@ class CameraPlan:
         return f"{self.folder}/img1/{tick + 1:06d}.jpg"
 
 
-def plan_city(settings: Settings, *, progress: Callable[[str, int, int], None]) -> list[CameraPlan]:
-    """Return the cameras of a city, scene after scene, with exactly the wanted number of tracks between them."""
+def plan_city(settings: Settings, *, workers: int = 1, progress: Callable[[str, int, int], None]) -> list[CameraPlan]:
+    """Return the cameras of a city, scene after scene, with exactly the wanted number of tracks between them.
+
+    workers: processes that plan scenes at once; what is planned does not depend on it.
+    """
+    edges = np.linspace(0, settings.tracks, settings.scenes + 1).round().astype(int)
+    wanted = np.diff(edges).tolist()
     plans: list[CameraPlan] = []
-    quotas = np.diff(np.linspace(0, settings.tracks, settings.scenes + 1).round().astype(int))
-    for scene, quota in enumerate(quotas.tolist()):
-        # A camera that sees nothing keeps its number, so that no name stands for two.
-        last = int(plans[-1].camera.name[1:]) if plans else 0
-        for plan in _plan_scene(settings, scene, last):
-            left = quota - sum(len(own.tracks) for own in plans if own.recording.scene == plan.recording.scene)
-            chosen = _choose(plan.tracks, min(left, CAMERA_TRACKS))
-            kept = tuple(track.shortened(settings.longest) for track in chosen)
-            if kept:
-                plans.append(replace(plan, tracks=kept))
-            if len(kept) == left:
-                break
-        progress("plan", scene + 1, settings.scenes)
+    with scene_workers(min(workers, settings.scenes)) as each:
+        planned = each(plan_scene, [settings] * settings.scenes, range(settings.scenes), wanted)
+        for scene, own in enumerate(planned):
+            plans += own
+            progress("plan", scene + 1, settings.scenes)
+    return plans
+
+
+@contextmanager
+def scene_workers(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Yield a `map` that runs in so many fresh processes, or here if one is enough; what it has begun ends with it."""
+    if workers == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield pool.map
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def plan_scene(settings: Settings, scene: int, wanted: int) -> list[CameraPlan]:
+    """Return the cameras of one scene, with exactly so many tracks between them."""
+    plans: list[CameraPlan] = []
+    left = wanted
+    for plan in _cameras(settings, scene):
+        chosen = _choose(plan.tracks, min(left, CAMERA_TRACKS))
+        if chosen:
+            plans.append(replace(plan, tracks=tuple(track.shortened(settings.longest) for track in chosen)))
+        left -= len(chosen)
+        if not left:
+            break
     return plans
 
 
@@ -147,15 +175,16 @@ def _choose(tracks: Sequence[CityTrack], most: int) -> list[CityTrack]:
     return chosen
 
 
-def _plan_scene(settings: Settings, scene: int, last: int) -> Iterator[CameraPlan]:
+def _cameras(settings: Settings, scene: int) -> Iterator[CameraPlan]:
     """Yield cameras of a scene with all the tracks they see, recording after recording, without end.
 
-    last: the number of the last camera before this scene's.
+    Scenes number their cameras in turn, so that no name stands for two and none depends on another scene.
     """
     tests = max(1, settings.scenes // TEST_SHARE)
     split = "test" if scene >= settings.scenes - tests else "train"
     for session in itertools.count():
-        recording = make_recording(settings, scene, session=session, first=last + session * CAMERAS + 1)
+        numbers = [scene + 1 + settings.scenes * (session * CAMERAS + place) for place in range(CAMERAS)]
+        recording = make_recording(settings, scene, session=session, numbers=numbers)
         outlines = {motion.vehicle.number: outline(motion.vehicle) for motion in recording.motions}
         seen = [
             follow(recording, camera, outlines, seed=_seed(settings, scene, session, place))
@@ -164,8 +193,10 @@ def _plan_scene(settings: Settings, scene: int, last: int) -> Iterator[CameraPla
         yield from _described(settings, recording, seen, split)
 
 
-def make_recording(settings: Settings, scene: int, *, session: int, first: int, ticks: int = TICKS) -> Recording:
-    """Return one recording of a scene.  first: number of its first camera."""
+def make_recording(
+    settings: Settings, scene: int, *, session: int, numbers: Sequence[int], ticks: int = TICKS
+) -> Recording:
+    """Return one recording of a scene.  numbers: of its cameras."""
     kind = KINDS[scene % len(KINDS)]
     seed = _seed(settings, scene, session)
     layout = build_layout(kind, _seed(settings, scene))
@@ -176,7 +207,7 @@ def make_recording(settings: Settings, scene: int, *, session: int, first: int, 
         motions=motions,
         walkers=walkers,
         light=draw_light(seed),
-        cameras=place_cameras(layout, CAMERAS, seed=seed, first=first, resolution=settings.resolution),
+        cameras=place_cameras(layout, numbers, seed=seed, resolution=settings.resolution),
         length=ticks,
         seed=seed,
     )

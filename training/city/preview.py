@@ -101,9 +101,9 @@ def _lights(seed: int) -> Iterator[tuple[str, Sequence[np.ndarray]]]:
 def _cameras(settings: Settings) -> Iterator[tuple[str, Sequence[np.ndarray]]]:
     """Yield two cameras of a recording of each kind of place, half a minute after its start."""
     for scene, kind in enumerate(dict.fromkeys(KINDS)):
-        recording = make_recording(settings, KINDS.index(kind), session=scene, first=1, ticks=300)
+        recording = make_recording(settings, KINDS.index(kind), session=scene, numbers=(1, 2), ticks=300)
         frames = []
-        for camera in recording.cameras[:2]:
+        for camera in recording.cameras:
             renderer = Renderer(recording, camera)
             try:
                 frames.append(cv2.resize(renderer.draw(moment(recording, 299)), FRAME, interpolation=cv2.INTER_AREA))

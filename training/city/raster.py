@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = "load-display p3tinydisplay\naudio-library-name null\nnotify-level-display error\nnotify-level error\n"
 _NEAR, _FAR = 0.4, 900.0  # metres
+_ONE = np.zeros(1, np.intp)
 _engine: dict[str, Any] = {}  # Panda3D has one engine a process; it is made once and kept
 _idle: dict[tuple[int, int], list[Any]] = {}  # buffers not in use, by their rows and columns
 
@@ -52,6 +53,8 @@ class Raster:
         from panda3d import core
 
         self.shape = (camera.height * scale, camera.width * scale)
+        self._camera = camera
+        self._hiders = _Hiders(camera, np.zeros((0, 3, 3), np.float32))
         self._buffer = _take_buffer(self.shape)
         self._image = core.Texture()
         self._buffer.add_render_texture(self._image, core.GraphicsOutput.RTM_copy_ram)
@@ -69,7 +72,7 @@ class Raster:
 
     def hide_behind(self, vertices: np.ndarray, triangles: np.ndarray) -> None:
         """From now on, things behind these triangles, float [V, 3] and int [F, 3], are hidden; both sides hide."""
-        self._hiding.set(vertices, np.zeros((len(vertices), 4), np.uint8), triangles, two_sided=True)
+        self._hiders = _Hiders(self._camera, np.asarray(vertices, np.float32)[np.asarray(triangles)])
 
     def draw(
         self,
@@ -77,16 +80,21 @@ class Raster:
         colours: np.ndarray,
         triangles: np.ndarray,
         *,
+        starts: np.ndarray = _ONE,
         two_sided: bool = False,
         shift: tuple[float, float] = (0.0, 0.0),
     ) -> np.ndarray:
         """Return how triangles look: uint8 [H, W, 4], RGB with premultiplied alpha in reversed order, so B, G, R, A.
 
         vertices: float [V, 3].  colours: uint8 [V, 4], sRGB with an alpha of 255.  triangles: int [F, 3].
+        starts: int [P], rising from 0, where in the vertices those of each separate thing begin.
         shift: by which the picture moves to the right and down, pixels of the camera.
         The result is a view that the next call overwrites.
         """
         self._seen.set(vertices, colours, triangles, two_sided=two_sided)
+        corners = self._hiders.before(vertices, starts).reshape(-1, 3)
+        places = np.arange(len(corners)).reshape(-1, 3)
+        self._hiding.set(corners, np.zeros((len(corners), 4), np.uint8), places, two_sided=True)
         self._lens.set_film_offset(-shift[0], shift[1])
         self._buffer.set_active(True)  # the engine draws every buffer that is
         _engine["engine"].render_frame()
@@ -102,6 +110,37 @@ class Raster:
             self._root.remove_node()
             _idle.setdefault(self.shape, []).append(self._buffer)
             self._buffer = None
+
+
+class _Hiders:
+    """Triangles that things may be behind of, and where each is seen."""
+
+    def __init__(self, camera: Camera, corners: np.ndarray) -> None:
+        """Find the rectangle of pixels that each of the triangles, [F, 3, 3], may touch, and how near it comes."""
+        self._camera, self._corners = camera, corners
+        edges = np.arange(0, 3 * len(corners), 3)
+        low, high, self._near, _ = self._reach(corners.reshape(-1, 3), edges)
+        (self._left, self._top), (self._right, self._bottom) = low.T.copy(), high.T.copy()
+
+    def before(self, vertices: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Return the triangles, float32 [N, 3, 3], that may hide some of the things that begin at those vertices."""
+        low, high, _, far = self._reach(vertices, starts)
+        hides = np.zeros(len(self._corners), bool)
+        for (x0, y0), (x1, y1), depth in zip(low, high, far, strict=True):
+            here = (self._left < x1) & (self._right > x0)
+            here &= (self._top < y1) & (self._bottom > y0)
+            hides |= here & (self._near < depth)
+        return self._corners[hides]
+
+    def _reach(self, vertices: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return least and most column and row, [P, 2], and least and most depth, [P], of parts of vertices [V, 3]."""
+        if not len(vertices):
+            return np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), np.zeros(0)
+        seen = self._camera.project(vertices)
+        low, high = np.minimum.reduceat(seen, starts), np.maximum.reduceat(seen, starts)
+        cut = low[:, 2] < _NEAR  # what reaches behind the camera may be seen anywhere
+        low[cut, :2], high[cut, :2] = -np.inf, np.inf
+        return low[:, :2] - 1, high[:, :2] + 1, low[:, 2], high[:, 2]
 
 
 class _Triangles:

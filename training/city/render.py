@@ -78,7 +78,9 @@ class Renderer:
         if len(scene.triangles):
             if self._pool is not None:
                 self._mirror(image, scene)
-            drawn = self._raster.draw(scene.vertices, scene.pixels, scene.triangles, two_sided=True)
+            drawn = self._raster.draw(
+                scene.vertices, scene.pixels, scene.triangles, starts=scene.starts, two_sided=True
+            )
             self._lay(image, drawn, scene.boxes, scene.ways)
             for place, radius, colour in scene.halos:
                 if _shows(drawn, place):
@@ -94,7 +96,7 @@ class Renderer:
     def _mirror(self, image: np.ndarray, scene: Scene) -> None:
         """Mirror what moves in the wet ground."""
         vertices = scene.vertices * np.array([1, 1, -1], np.float32)
-        drawn = self._pool.draw(vertices, scene.pixels, scene.triangles, two_sided=True)
+        drawn = self._pool.draw(vertices, scene.pixels, scene.triangles, starts=scene.starts, two_sided=True)
         effects.reflect(image, drawn, self._plate.wet)
 
     def _lay(self, image: np.ndarray, drawn: np.ndarray, boxes: np.ndarray, ways: np.ndarray) -> None:

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 def mesh(vehicle: Vehicle) -> Mesh:
     """Return a vehicle's mesh in its own frame: x forward, y left, z up, origin on the ground below its middle."""
+    return _put_together(vehicle).build()
+
+
+def outline(vehicle: Vehicle) -> np.ndarray:
+    """Return at most 40 points, float32 [K, 3], whose convex hull holds the body."""
+    return extremes(np.concatenate(_put_together(vehicle).corners).reshape(-1, 3).astype(np.float32))
+
+
+def _put_together(vehicle: Vehicle) -> Builder:
     rng = np.random.default_rng((vehicle.look, 3))
     builder, paint = Builder(), paint_of(vehicle)
     if vehicle.kind == "bus":
@@ -32,12 +41,7 @@ def mesh(vehicle: Vehicle) -> Mesh:
         shape = shapes[int(rng.integers(len(shapes)))]
         body = Body(_vary(shape, rng), vehicle.size)
         details.dress(builder, body, vehicle.kind, paint.rgb, rng)
-    return builder.build()
-
-
-def outline(vehicle: Vehicle) -> np.ndarray:
-    """Return at most 40 points, float32 [K, 3], whose convex hull holds the body."""
-    return extremes(mesh(vehicle).vertices)
+    return builder
 
 
 def extremes(points: np.ndarray) -> np.ndarray:

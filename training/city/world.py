@@ -7,6 +7,7 @@ is also the rate of the cameras. Angles are in radians, anticlockwise from +x. E
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -200,8 +201,7 @@ class Camera:
     @property
     def axes(self) -> np.ndarray:
         """Right, down and forward as rows of a float64 [3, 3]."""
-        ca, sa, cp, sp = np.cos(self.azimuth), np.sin(self.azimuth), np.cos(self.pitch), np.sin(self.pitch)
-        return np.array([[sa, -ca, 0.0], [-ca * sp, -sa * sp, -cp], [ca * cp, sa * cp, -sp]])
+        return _axes(self.azimuth, self.pitch)
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Return where points are seen: float64 [..., 3] → column and row in pixels, and depth in metres.
@@ -210,9 +210,26 @@ class Camera:
         """
         seen = (points - np.array([self.x, self.y, self.z])) @ self.axes.T
         depth = np.where(np.abs(seen[..., 2]) < 1e-9, 1e-9, seen[..., 2])
-        across = self.focal * seen[..., 0] / depth + self.width / 2
-        down = self.focal * seen[..., 1] / depth + self.height / 2
-        return np.stack([across, down, seen[..., 2]], axis=-1)
+        scale = self.focal / depth
+        seen[..., 0] = seen[..., 0] * scale + self.width / 2
+        seen[..., 1] = seen[..., 1] * scale + self.height / 2
+        return seen
+
+    def may_see(self, points: np.ndarray, radius: float) -> np.ndarray:
+        """Tell which balls about points, float64 [N, 3], of a radius in metres reach into the view: bool [N]."""
+        right, down, ahead = ((points - np.array([self.x, self.y, self.z])) @ self.axes.T).T
+        reached = ahead > -radius
+        for aside, half in ((right, self.width / 2), (down, self.height / 2)):
+            reached &= (np.abs(aside) * self.focal - ahead * half) < radius * np.hypot(self.focal, half)
+        return reached
+
+
+@lru_cache(maxsize=64)
+def _axes(azimuth: float, pitch: float) -> np.ndarray:
+    ca, sa, cp, sp = np.cos(azimuth), np.sin(azimuth), np.cos(pitch), np.sin(pitch)
+    axes = np.array([[sa, -ca, 0.0], [-ca * sp, -sa * sp, -cp], [ca * cp, sa * cp, -sp]])
+    axes.flags.writeable = False
+    return axes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from nlvr.engine import load_queries, load_tracks, load_truth
-from nlvr.training.city import plan
 
 pytest.importorskip("panda3d")
 SMALL = ("--scenes", "2", "--tracks", "6", "--seed", "5", "--resolution", "320x240", "--max-frames-per-track", "3")
@@ -21,11 +20,6 @@ def city(cli):
         return cli("city", "--output", output, *SMALL, "--quiet", *options)
 
     return build
-
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch):
-    monkeypatch.setattr(plan, "TICKS", 300)
 
 
 def test_a_city_is_what_its_files_say_and_the_same_again(city, cli, tmp_path, capsys, tiny):

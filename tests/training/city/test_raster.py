@@ -61,6 +61,27 @@ def test_what_is_behind_something_is_not_seen(raster):
     raster.hide_behind(np.zeros((0, 3)), np.zeros((0, 3), int))
 
 
+def test_only_what_may_hide_something_is_drawn_and_the_picture_is_that_of_all(raster, monkeypatch):
+    rng = np.random.default_rng(4)
+    eye = np.array([CAMERA.x, CAMERA.y, CAMERA.z])
+    away = np.concatenate([rng.uniform(1, 40, 300), rng.uniform(-8, 1, 20)])  # some reach behind the camera
+    middles = eye + away[:, None] * CAMERA.axes[2] + rng.normal(0, 6, (320, 3))
+    corners = (middles[:, None] + rng.normal(0, 0.6, (320, 3, 3))).astype(np.float32)
+    raster.hide_behind(corners.reshape(-1, 3), np.arange(960).reshape(-1, 3))
+    things = [marker(eye + d * CAMERA.axes[2] + rng.normal(0, d / 5, 3), 60) for d in (6.0, 15.0, 30.0)]
+    vertices, starts = np.concatenate(things), np.array([0, 4, 8])
+    triangles = np.concatenate([SQUARE + start for start in starts])
+    colours = np.full((12, 4), 255, np.uint8)
+    kept = raster._hiders.before(vertices, starts)
+    assert 0 < len(kept) < 320
+    some = raster.draw(vertices, colours, triangles, starts=starts, two_sided=True).copy()
+    monkeypatch.setattr(raster._hiders, "before", lambda *_: corners)
+    assert np.array_equal(some, raster.draw(vertices, colours, triangles, starts=starts, two_sided=True))
+    raster.hide_behind(np.zeros((0, 3)), np.zeros((0, 3), int))
+    alone = raster.draw(vertices, colours, triangles, starts=starts, two_sided=True)
+    assert 0 < np.count_nonzero(some[..., 3]) < np.count_nonzero(alone[..., 3])
+
+
 def test_buffers_are_used_again():
     from panda3d.core import GraphicsEngine
 

@@ -93,8 +93,8 @@ def test_traffic_is_a_function_of_its_seed():
 @pytest.mark.parametrize("seed", range(3))
 def test_cameras_hang_on_poles_and_look_at_the_place(kind, seed):
     layout = build_layout(kind, seed)
-    cameras = place_cameras(layout, 3, seed=seed, first=4)
-    assert [camera.name for camera in cameras] == ["c004", "c005", "c006"]
+    cameras = place_cameras(layout, (4, 7, 10), seed=seed)
+    assert [camera.name for camera in cameras] == ["c004", "c007", "c010"]
     for camera in cameras:
         assert (camera.width, camera.height) in RESOLUTIONS
         assert 4 <= camera.z <= 15
@@ -107,7 +107,7 @@ def test_cameras_hang_on_poles_and_look_at_the_place(kind, seed):
             & (seen[:, :2] < (camera.width, camera.height)).all(axis=1)
         )
         assert inside.sum() > 20, "some road is in view"
-    assert [camera.width for camera in place_cameras(layout, 2, seed=seed, first=1, resolution=(640, 360))] == [
+    assert [camera.width for camera in place_cameras(layout, (1, 2), seed=seed, resolution=(640, 360))] == [
         640,
         640,
     ]
@@ -122,3 +122,20 @@ def test_light_varies_and_is_a_function_of_its_seed():
     )
     assert all(0 <= light.rain <= 1 for light in lights)
     assert any(light.rain for light in lights)
+
+
+def test_what_a_camera_may_see_holds_all_that_it_sees():
+    rng = np.random.default_rng(3)
+    (camera,) = place_cameras(build_layout("intersection", 2), (1,), seed=2)
+    points = np.array([camera.x, camera.y, 1.0]) + rng.normal(0, 60, (4000, 3)) * (1, 1, 0.05)
+    seen = camera.project(points)
+    inside = (
+        (seen[:, 2] > 0) & (seen[:, :2] >= 0).all(axis=1) & (seen[:, :2] < (camera.width, camera.height)).all(axis=1)
+    )
+    close, wide = camera.may_see(points, 0.0), camera.may_see(points, 9.0)
+    assert (inside <= close).all()
+    assert close.sum() < 1.05 * inside.sum() + 5
+    ways = rng.standard_normal((4000, 3))
+    moved = points + 9 * ways / np.linalg.norm(ways, axis=1, keepdims=True)
+    assert (camera.may_see(moved, 0.0) <= wide).all()
+    assert wide.mean() < 0.8
