@@ -31,6 +31,8 @@ class ModelConfig:
     shared: one image tower for background and crop; otherwise two.
     width: size of the joint space (the outputs of W_v and W_s).
     motion_width: BiLSTM state per direction.
+    patch: side in pixels of the reduced crop that a small network sees beside the towers and learns with the rest, 0
+        for none: frozen towers tell objects apart more than their colours and their makes.
     dropout: share of the features that training leaves out before W_v and W_s.
     weights: a local copy of the pretrained weights, in place of the loader's download; empty for the loader's own.
     """
@@ -39,6 +41,7 @@ class ModelConfig:
     shared: bool = True
     width: int = 256
     motion_width: int = 64
+    patch: int = 0
     dropout: float = 0.0
     weights: str = ""
 
@@ -88,6 +91,8 @@ class LossConfig:
 class NegativesConfig:
     """The negatives of each anchor.
 
+    within_batch: the negatives of an anchor are all the other tracks of its batch, each with its own anchor text, so
+        that a batch has to encode no more than its anchors; the other settings then mean nothing.
     count: k, negatives per anchor and direction.
     hard_vehicles: negative vehicles come from other tracks of the same camera.
     hard_texts: negative texts come from the tracks whose sentences are most alike.
@@ -95,6 +100,7 @@ class NegativesConfig:
     top: m, how many of the most similar tracks are drawn from.
     """
 
+    within_batch: bool = False
     count: int = 5
     hard_vehicles: bool = False
     hard_texts: bool = False
@@ -106,6 +112,7 @@ class NegativesConfig:
 class ScheduleConfig:
     """The training run (AdamW).
 
+    anneal: the rate falls along half a cosine, from the first epoch's to nearly 0 in the last.
     seed: of the weights that are not pretrained and of every draw in training.
     frozen: towers that stay as they are ("image", "text"); they also stay in evaluation mode.
     copies: where both are frozen, how many augmented copies of each track they are shown before training, which then
@@ -115,6 +122,7 @@ class ScheduleConfig:
 
     learning_rate: float = 1e-5
     weight_decay: float = 0.01
+    anneal: bool = False
     epochs: int = 10
     batch: int = 16
     mixed_precision: bool = True
@@ -155,12 +163,18 @@ def _faults(config: ContrastiveConfig) -> Iterator[Fault]:
     backbone, negatives, size, length = config.model.backbone, config.negatives, config.recipe.size, config.text.length
     if config.model.weights and backbone in ("compact", "tiny"):
         yield "model.weights", f"{backbone} takes no local weights", "leave it empty"
+    if negatives.within_batch and (negatives.hard_texts or negatives.hard_vehicles):
+        yield "negatives.within_batch", "leaves no hard negatives to draw", "switch one of them off"
+    if negatives.within_batch and config.loss.kind == "triplet":
+        yield "negatives.within_batch", "a last batch of one anchor has no triplet", "set loss.kind to infonce"
     if negatives.hard_texts and negatives.top < negatives.count:
         yield "negatives.top", f"{negatives.top} tracks cannot give {negatives.count}", "raise it"
     if backbone == "clip" and size != _CLIP_SIZE:
         yield "recipe.size", f"clip takes {_CLIP_SIZE} pixels, not {size}", f"set it to {_CLIP_SIZE}"
     if backbone == "compact" and size % 32:
         yield "recipe.size", f"compact takes a multiple of 32 pixels, not {size}", "change it"
+    if config.model.patch and size % config.model.patch:
+        yield "model.patch", f"{size} pixels are no multiple of {config.model.patch}", "change it or recipe.size"
     if config.schedule.copies and set(config.schedule.frozen) != {"image", "text"}:
         yield "schedule.copies", "only frozen towers see copies beforehand", 'freeze "image" and "text", or set 0'
     if length > _LONGEST[backbone]:
@@ -171,6 +185,7 @@ def _faults(config: ContrastiveConfig) -> Iterator[Fault]:
 _RANGES: dict[str, Range] = {
     "model.width": POSITIVE,
     "model.motion_width": POSITIVE,
+    "model.patch": NOT_NEGATIVE,
     "model.dropout": (lambda value: 0 <= value < 1, "at least 0, below 1"),
     "recipe.size": (lambda value: value >= 32, "at least 32"),
     "recipe.max_points": (lambda value: value >= 2, "at least 2"),

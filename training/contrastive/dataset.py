@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from ..augment import mirrored_sentence
 from ..data import ahead, nothing_readable, sentences
 from ..scenes import camera
 from .looks import Look, Path
-from .negatives import NegativeSampler, mine_texts
+from .negatives import NegativeSampler, mine_texts, within_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .config import AugmentConfig, NegativesConfig
 
     Embed = Callable[[Sequence[str]], np.ndarray]
-    See = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+    See = Callable[[np.ndarray, np.ndarray], "Seen"]
 
 # Streams of random numbers: the order of an epoch, the draws of a batch, the copies that frozen towers see.
 _ORDER, _DRAWS, _COPIES = 1, 2, 3
@@ -44,16 +44,46 @@ _LOOKS = 2  # at a frame by frozen towers
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What is left of B images that frozen towers have seen.
+
+    background, crop: float [B, D].  patch: uint8 [B, s, s, 3], the crops reduced, or None.
+    """
+
+    background: np.ndarray
+    crop: np.ndarray
+    patch: np.ndarray | None
+
+    def __getitem__(self, place: Any) -> Seen:  # noqa: ANN401  as numpy takes it
+        return Seen(self.background[place], self.crop[place], None if self.patch is None else self.patch[place])
+
+    def half(self) -> Seen:
+        """Return the same with features in float16."""
+        return Seen(self.background.astype(np.float16), self.crop.astype(np.float16), self.patch)
+
+    @classmethod
+    def stack(cls, parts: Sequence[Seen]) -> Seen:
+        patches = [part.patch for part in parts if part.patch is not None]
+        return cls(
+            np.stack([part.background for part in parts]),
+            np.stack([part.crop for part in parts]),
+            np.stack(patches) if patches else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Vehicles:
     """V tracks, as their images or as what frozen towers made of these.
 
     background, crop: uint8 [V, S, S, 3], or float16 [V, D].  points: float32 [V, T, 2].  lengths: int64 [V].
+    patch: uint8 [V, s, s, 3], beside features, where the model sees the crops reduced.
     """
 
     background: np.ndarray
     crop: np.ndarray
     points: np.ndarray
     lengths: np.ndarray
+    patch: np.ndarray | None = None
 
     @classmethod
     def stack(cls, vehicles: Sequence[Vehicle]) -> Vehicles:
@@ -63,6 +93,10 @@ class Vehicles:
             np.stack([vehicle.points for vehicle in vehicles]),
             np.array([vehicle.length for vehicle in vehicles], np.int64),
         )
+
+    @classmethod
+    def of(cls, seen: Seen, points: Sequence[np.ndarray], lengths: Sequence[int]) -> Vehicles:
+        return cls(seen.background, seen.crop, np.stack(points), np.array(lengths, np.int64), seen.patch)
 
     @property
     def are_seen(self) -> bool:
@@ -106,10 +140,9 @@ def read_vehicles(
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """What frozen towers made of T tracks in C copies: float16 [T, C, D] each, and bool [T, C], which are mirrored."""
+    """What frozen towers left of T tracks in C copies, arrays [T, C, …], and bool [T, C], which are mirrored."""
 
-    background: np.ndarray
-    crop: np.ndarray
+    seen: Seen
     mirrored: np.ndarray
 
 
@@ -156,20 +189,20 @@ class ContrastiveDataset:
         self.tokens = tokenizer(distinct.tolist())
         for row in np.flatnonzero(self.tokens.cut):
             store.notices.add("text cut", repr(str(distinct[row])))
-        self._batch = batch
+        self._batch, self._within_batch = batch, negatives.within_batch
         self.steps = -(-len(texts) // batch)
         self.seen: Copies | None = None
 
     def freeze(self, copies: int, see: See, progress: Progress) -> Copies:
         """Have towers that do not change see so many augmented copies of each track; set as `seen`, batches hold those.
 
-        see: images uint8 [B, S, S, 3], of backgrounds and of crops, to features, float [B, D] each.
+        see: images uint8 [B, S, S, 3], of backgrounds and of crops, to what is left of them.
         progress: is told of each image pair that was seen.
         Raises FrameError naming tracks of which no frame can be read.
         """
         generator = np.random.default_rng((_COPIES, self.seed))
         plan = ShotPlan(self.tracks, self.store, "all")
-        seen: list[list[tuple[np.ndarray, np.ndarray, bool]]] = [[] for _ in self.tracks]
+        seen: list[list[tuple[Seen, bool]]] = [[] for _ in self.tracks]
         missing = np.full(len(self.tracks), copies)
         while missing.any():
             shots = defaultdict(list)
@@ -187,13 +220,15 @@ class ContrastiveDataset:
                 unreadable |= {self._frame(look) for look, one in block if one is None}
                 if read:
                     images = Vehicles.stack([one for _, one in read])
-                    for (look, _), *features in zip(read, *see(images.background, images.crop), strict=True):
-                        seen[look.shot.row].append((*(of.astype(np.float16) for of in features), look.mirrored))
+                    left = see(images.background, images.crop).half()
+                    for place, (look, _) in enumerate(read):
+                        seen[look.shot.row].append((left[place], look.mirrored))
                 progress("features", sum(map(len, seen)), copies * len(self.tracks))
             missing = copies - np.array([len(own) for own in seen])
             if unreadable:
                 plan.drop(unreadable)
-        return Copies(*(np.array([[one[part] for one in own] for own in seen]) for part in range(3)))
+        whole = Seen.stack([Seen.stack([one for one, _ in own]) for own in seen])
+        return Copies(whole, np.array([[mirrored for _, mirrored in own] for own in seen]))
 
     def batches(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on, prepared ahead of their use.
@@ -204,13 +239,16 @@ class ContrastiveDataset:
 
     def load(self, epoch: int, step: int) -> Batch:
         """Return one batch."""
-        order = np.random.default_rng((_ORDER, self.seed, epoch)).permutation(len(self._owners))
-        anchors = order[step * self._batch : (step + 1) * self._batch]
+        anchors = self._order(epoch)[step * self._batch : (step + 1) * self._batch]
         generator = np.random.default_rng((_DRAWS, self.seed, epoch, step))
-        negatives = [self._sampler.draw(anchor, generator) for anchor in anchors]
-        texts = np.stack([np.append(anchor, drawn.texts) for anchor, drawn in zip(anchors, negatives, strict=True)])
         owners = self._owners[anchors]
-        rows = np.stack([np.append(own, drawn.vehicles) for own, drawn in zip(owners, negatives, strict=True)])
+        if self._within_batch:
+            others = within_batch(owners, generator)
+            texts, rows = anchors[others], owners[others]
+        else:
+            negatives = [self._sampler.draw(anchor, generator) for anchor in anchors]
+            texts = np.stack([np.append(anchor, drawn.texts) for anchor, drawn in zip(anchors, negatives, strict=True)])
+            rows = np.stack([np.append(own, drawn.vehicles) for own, drawn in zip(owners, negatives, strict=True)])
         distinct_rows, vehicle_rows = np.unique(rows, return_inverse=True)
         vehicles, sides = self._random_vehicles(distinct_rows, generator)
         # A text is told as its own vehicle is shown; where that is not shown, either way.
@@ -219,6 +257,13 @@ class ContrastiveDataset:
         wordings = self._wording[side[self._owners[texts]], texts]
         distinct_wordings, text_rows = np.unique(wordings, return_inverse=True)
         return Batch(vehicles, distinct_wordings, vehicle_rows.reshape(rows.shape), text_rows.reshape(texts.shape))
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Return the text rows in an epoch's order: each track is shown once before any is shown again."""
+        generator = np.random.default_rng((_ORDER, self.seed, epoch))
+        shuffled = np.lexsort((generator.random(len(self._owners)), self._owners))
+        turn = np.arange(len(shuffled)) - np.searchsorted(self._owners, self._owners)
+        return shuffled[np.lexsort((generator.random(len(shuffled)), turn))]
 
     def _frame(self, look: Look) -> str:
         return self.tracks[look.shot.row].frames[look.shot.position]
@@ -259,7 +304,4 @@ class ContrastiveDataset:
             path = Path.draw(self.augment.path, self.recipe.max_points, generator)
             paths.append(path.points(self.tracks[row].boxes, *size, self.recipe, mirrored=side))
         points, lengths = zip(*paths, strict=True)
-        vehicles = Vehicles(
-            seen.background[rows, copies], seen.crop[rows, copies], np.stack(points), np.array(lengths, np.int64)
-        )
-        return vehicles, mirrored.astype(np.int64)
+        return Vehicles.of(seen.seen[rows, copies], points, lengths), mirrored.astype(np.int64)

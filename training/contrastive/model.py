@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from ..backbones.pixels import Normalise
 from .motion import MotionEncoder
+from .patch import PatchNetwork
 from .towers import build_towers
 
 if TYPE_CHECKING:
@@ -41,14 +42,15 @@ class Projection(nn.Module):
 
 
 class VehicleEncoder(nn.Module):
-    """v = W_v [background | crop | motion], unit."""
+    """v = W_v [background | crop | motion], unit; with a patch network, W_v [background | crop | motion | patch]."""
 
     def __init__(self, config: ContrastiveConfig, image: Tower, crop: Tower | None) -> None:
         super().__init__()
         self.image = image.module
         self.crop = crop.module if crop else None
         self.motion = MotionEncoder(config.model.motion_width)
-        widths = image.width + (crop or image).width + self.motion.width
+        self.patch = PatchNetwork(config.model.patch) if config.model.patch else None
+        widths = image.width + (crop or image).width + self.motion.width + (self.patch.width if self.patch else 0)
         # The levels of EfficientNet differ in their scales.
         self.projection = Projection(
             widths,
@@ -63,7 +65,8 @@ class VehicleEncoder(nn.Module):
 
         Returns float32 [B, width], unit.
         """
-        return self.join(*self.look(background, crop), points, lengths)
+        patch = self.patch.reduce(crop) if self.patch else None
+        return self.join(*self.look(background, crop), points, lengths, patch)
 
     def look(self, background: Tensor, crop: Tensor) -> tuple[Tensor, Tensor]:
         """Return the towers' features of both images, float [B, D] each."""
@@ -73,9 +76,15 @@ class VehicleEncoder(nn.Module):
             return shown, cut
         return self.image(self._normalise(background)), self.crop(self._normalise(crop))
 
-    def join(self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor) -> Tensor:
-        """Return the vectors of vehicles whose images the towers have seen. background, crop: float [B, D]."""
-        return self.projection([background, crop, self.motion(points, lengths)])
+    def join(
+        self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor, patch: Tensor | None = None
+    ) -> Tensor:
+        """Return the vectors of vehicles whose images the towers have seen.
+
+        background, crop: float [B, D].  patch: uint8 [B, s, s, 3], the crops reduced, if there is a network for them.
+        """
+        parts = [background, crop, self.motion(points, lengths)]
+        return self.projection([*parts, self.patch(patch)] if self.patch else parts)
 
     def _normalise(self, images: Tensor) -> Tensor:
         """uint8 [B, S, S, 3] → [B, 3, S, S] of the tower's own precision."""

@@ -48,6 +48,21 @@ def mine_texts(embeddings: np.ndarray, owners: np.ndarray, *, threshold: float =
     return mined
 
 
+def within_batch(owners: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return for each of M anchors the places in the batch of its candidates: int64 [M, M], its own first.
+
+    An anchor of the same track would be no negative; another one of the batch stands twice instead, if there is one.
+    owners: int64 [M], the anchors' tracks.
+    """
+    count = len(owners)
+    places = (np.arange(count)[:, None] + np.arange(count)) % count
+    for row, column in np.argwhere(owners[places[:, 1:]] == owners[:, None]).tolist():
+        foreign = np.flatnonzero(owners != owners[row])
+        if len(foreign):
+            places[row, column + 1] = generator.choice(foreign)
+    return places
+
+
 class NegativeSampler:
     """Draws k negative texts and k negative vehicles for an anchor text.
 

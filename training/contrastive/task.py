@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
 from ..data import held_out_metrics, identity, sentences
-from .dataset import SEEN_AT_ONCE, ContrastiveDataset, Vehicles, read_vehicles
+from .dataset import SEEN_AT_ONCE, ContrastiveDataset, Seen, Vehicles, read_vehicles
 from .looks import Look
 from .losses import contrastive_loss
 from .memory import Memory
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from nlvr.engine.cityflow import Track
     from nlvr.engine.frames import FrameStore
-    from nlvr.engine.preprocess import Vehicle
     from nlvr.engine.sampling import Shot
     from nlvr.engine.systems import Progress
     from nlvr.engine.tokenizer import Tokens
@@ -92,8 +91,10 @@ class ContrastiveTask:
         return torch.optim.AdamW(trained, schedule.learning_rate, weight_decay=schedule.weight_decay)
 
     def learning_rate(self, epoch: int) -> float:
-        """Return the rate of an epoch: the same for all."""
-        return self.config.schedule.learning_rate
+        """Return the rate of an epoch, counted from 0."""
+        schedule = self.config.schedule
+        share = (1 + math.cos(math.pi * epoch / schedule.epochs)) / 2 if schedule.anneal else 1.0
+        return schedule.learning_rate * share
 
     def batches(self, epoch: int, first: int) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on."""
@@ -122,8 +123,8 @@ class ContrastiveTask:
         save_checkpoint(directory, self.model, config=config, tokenizer=self._tokenizer_text, steps=steps)
 
     def _encode_vehicles(self, vehicles: Vehicles) -> Tensor:
-        inputs = (vehicles.background, vehicles.crop, vehicles.points, vehicles.lengths)
-        tensors = [torch.from_numpy(values).to(self.device) for values in inputs]
+        inputs = (vehicles.background, vehicles.crop, vehicles.points, vehicles.lengths, vehicles.patch)
+        tensors = [torch.from_numpy(values).to(self.device) for values in inputs if values is not None]
         return self.model.vehicle.join(*tensors) if vehicles.are_seen else self.model.encode_vehicles(*tensors)
 
     def _copies(self, progress: Progress) -> Copies:
@@ -147,11 +148,12 @@ class ContrastiveTask:
         return self.model.encode_texts(torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device))
 
     @torch.no_grad()
-    def _see(self, background: np.ndarray, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the image towers make of images, float [B, D] each."""
-        images = (torch.from_numpy(values).to(self.device) for values in (background, crop))
-        shown, cut = self.model.vehicle.look(*images)
-        return shown.cpu().numpy(), cut.cpu().numpy()
+    def _see(self, background: np.ndarray, crop: np.ndarray) -> Seen:
+        """Return what the image towers make of images, and what else of them is still to be seen."""
+        vehicle = self.model.vehicle
+        images = [torch.from_numpy(values).to(self.device) for values in (background, crop)]
+        shown, cut = (features.cpu().numpy() for features in vehicle.look(*images))
+        return Seen(shown, cut, vehicle.patch.reduce(images[1]).cpu().numpy() if vehicle.patch else None)
 
     @torch.no_grad()
     def _features_of(self, tokens: Tokens) -> Tensor:
@@ -184,26 +186,25 @@ class ContrastiveTask:
     def _look_at(self, tracks: Sequence[Track]) -> tuple[list[int], list[Vehicles]]:
         """Return the row of the track that each shot shows, and the shots as features, in blocks."""
         plan = ShotPlan(tracks, self.store, self.config.recipe.frames)
-        seen: dict[Shot, Vehicle] = {}
+        seen: dict[Shot, tuple[Seen, np.ndarray, int]] = {}
         while todo := [shot for shot in plan.shots if shot not in seen]:
             unreadable = set()
             shown = read_vehicles(tracks, [Look(shot) for shot in todo], self.store, self.config.recipe)
             while block := list(islice(shown, SEEN_AT_ONCE)):
                 unreadable |= {tracks[look.shot.row].frames[look.shot.position] for look, one in block if one is None}
                 read = [(look.shot, one) for look, one in block if one is not None]
-                seen |= zip((shot for shot, _ in read), self._features_in([one for _, one in read]), strict=True)
+                if read:
+                    images = Vehicles.stack([one for _, one in read])
+                    left = self._see(images.background, images.crop)
+                    for place, (shot, one) in enumerate(read):
+                        seen[shot] = left[place], one.points, one.length
             if unreadable:
                 plan.drop(unreadable)
-        blocks = [plan.shots[first : first + SEEN_AT_ONCE] for first in range(0, len(plan.shots), SEEN_AT_ONCE)]
-        return [shot.row for shot in plan.shots], [Vehicles.stack([seen[shot] for shot in block]) for block in blocks]
-
-    def _features_in(self, vehicles: Sequence[Vehicle]) -> list[Vehicle]:
-        """Return vehicles with features in place of their images."""
-        if not vehicles:
-            return []
-        images = Vehicles.stack(vehicles)
-        seen = zip(vehicles, *self._see(images.background, images.crop), strict=True)
-        return [replace(one, background=background, crop=crop) for one, background, crop in seen]
+        blocks = []
+        for first in range(0, len(plan.shots), SEEN_AT_ONCE):
+            left, points, lengths = zip(*(seen[shot] for shot in plan.shots[first : first + SEEN_AT_ONCE]), strict=True)
+            blocks.append(Vehicles.of(Seen.stack(left), points, lengths))
+        return [shot.row for shot in plan.shots], blocks
 
 
 def _means(vectors: Iterable[tuple[int, np.ndarray]], count: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..backbones import hub
 from ..backbones.efficientnet import LEVEL_WIDTHS, EfficientNetLite0
@@ -102,12 +103,16 @@ def _resnet50(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
 
 
 class EfficientNetMaps(EfficientNetLite0):
-    """EfficientNet-Lite0 at stride 16, the head and the earlier stages of that stride."""
+    """EfficientNet-Lite0 at stride 16: the head, the earlier stages, and the images themselves, averaged over cells.
 
-    width = EfficientNetLite0.width + sum(LEVEL_WIDTHS[1:])
+    The head tells kinds of objects apart and has given up much of their colours.
+    """
+
+    width = EfficientNetLite0.width + sum(LEVEL_WIDTHS) + 3
 
     def forward(self, images: Tensor) -> Tensor:
-        return torch.cat(self.levels(images)[1:], dim=1)
+        fine, *levels = self.levels(images)
+        return torch.cat([functional.avg_pool2d(images, STRIDE), functional.avg_pool2d(fine, 2), *levels], dim=1)
 
 
 def _lite0(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:

@@ -35,7 +35,7 @@ def test_presets_of_the_paper_carry_its_values(preset):
     assert (config.model.width, config.model.motion_width) == (256, 64)
     assert (config.recipe.size, config.recipe.frames, config.recipe.trajectory) == (224, "last", "track")
     assert config.loss == LossConfig("infonce", "both", mix=0.3, temperature=0.07, margin=0.5)
-    assert config.negatives == NegativesConfig(5, hard_vehicles=False, hard_texts=False, threshold=0.9, top=50)
+    assert config.negatives == NegativesConfig(count=5, hard_vehicles=False, hard_texts=False, threshold=0.9, top=50)
     schedule = config.schedule
     assert (schedule.learning_rate, schedule.epochs, schedule.batch) == (1e-5, 10, 16)
     assert (schedule.mixed_precision, schedule.validation_scene, schedule.frozen) == (True, "S01", ())

@@ -72,6 +72,26 @@ def decoded(samples, batch, owners):
     return texts[batch.text_rows], vehicles[batch.vehicle_rows]
 
 
+def test_negatives_within_the_batch_are_its_other_anchors(city, owners):
+    samples = dataset(city, negatives=NegativesConfig(within_batch=True), batch=4)
+    for batch in samples.batches(0):
+        texts, vehicles = decoded(samples, batch, owners)
+        assert texts.shape == vehicles.shape == (len(texts), len(texts))
+        assert (texts == vehicles).all()
+        assert set(texts.ravel()) == set(texts[:, 0])
+        assert len(batch.wordings) <= len(texts)
+
+
+def test_no_track_is_an_anchor_twice_before_all_are_once(city):
+    samples = dataset(city, batch=1000)
+    (batch,) = samples.batches(3)
+    tracks = samples._owners[samples._order(3)]
+    counts = np.bincount(samples._owners)
+    assert sorted(tracks[: len(counts)].tolist()) == list(range(len(counts)))
+    assert len(batch.text_rows) == len(tracks)
+    assert samples._order(3).tolist() != samples._order(4).tolist()
+
+
 def test_an_epoch_has_every_sentence_as_an_anchor_once(city):
     samples = dataset(city)
     batches = list(samples.batches(0))

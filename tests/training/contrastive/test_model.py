@@ -65,6 +65,20 @@ def test_every_input_reaches_the_vector(model):
 
 
 @torch.no_grad()
+def test_a_patch_network_sees_the_mean_colours_of_a_reduced_crop():
+    model = build("model.patch=16").eval()
+    inputs = vehicles(3)
+    crop = inputs[1]
+    patch = model.vehicle.patch.reduce(crop)
+    means = crop.float().reshape(3, 16, 4, 16, 4, 3).mean((2, 4))
+    assert patch.dtype == torch.uint8
+    assert (patch - means).abs().max() <= 0.5
+    joined = model.vehicle.join(*model.vehicle.look(*inputs[:2]), *inputs[2:], patch)
+    torch.testing.assert_close(joined, model.encode_vehicles(*inputs))
+    assert not torch.allclose(joined, model.vehicle.join(*model.vehicle.look(*inputs[:2]), *inputs[2:], 255 - patch))
+
+
+@torch.no_grad()
 def test_background_and_crop_have_places_of_their_own(model):
     background, crop, *motion = vehicles(2)
     swapped = model.encode_vehicles(crop, background, *motion)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlvr.engine.errors import InputError
-from nlvr.training.contrastive.negatives import NegativeSampler, mine_texts
+from nlvr.training.contrastive.negatives import NegativeSampler, mine_texts, within_batch
 
 
 @st.composite
@@ -40,6 +40,18 @@ def test_mining_keeps_the_most_alike_tracks_under_the_threshold(collection, thre
     owners, _, embeddings = collection
     mined = mine_texts(embeddings, owners, threshold=threshold, top=top)
     np.testing.assert_array_equal(mined, mined_by_the_letter(embeddings, owners, threshold, top))
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.integers(0, 2**31))
+def test_candidates_of_a_batch_are_its_own_anchor_and_every_other_track(owners, seed):
+    owners = np.array(owners)
+    places = within_batch(owners, np.random.default_rng(seed))
+    assert places.shape == (len(owners), len(owners))
+    for row, own in enumerate(places):
+        assert own[0] == row
+        foreign = set(np.flatnonzero(owners != owners[row]).tolist())
+        if foreign:
+            assert set(own[1:].tolist()) == foreign
 
 
 def test_mining_drops_what_is_too_alike_and_ranks_the_rest():

@@ -151,8 +151,9 @@ def test_what_frozen_towers_saw_stands_for_the_images(city):
         assert seen.validate() == pytest.approx(shown.validate())
 
 
-def test_a_run_on_features_resumes_as_if_it_had_never_stopped(city, tmp_path, monkeypatch):
-    settings = (*FROZEN, "schedule.epochs=3", "augment.flip=0.5", "augment.photo=1", "augment.path=0.1")
+@pytest.mark.parametrize("more", [(), ("model.patch=32", "negatives.within_batch=true", "schedule.anneal=true")])
+def test_a_run_on_features_resumes_as_if_it_had_never_stopped(city, tmp_path, monkeypatch, more):
+    settings = (*FROZEN, "schedule.epochs=3", "augment.flip=0.5", "augment.photo=1", "augment.path=0.1", *more)
     whole = make(city, *settings)
     loop.train(whole, whole.config.schedule, tmp_path / "whole")
     cut = make(city, *settings)

@@ -22,6 +22,7 @@ NEAR_EDGES = [(x, y, x + 3, y + 3) for x, y in itertools.product((1, 3, 4, 17, 1
 CELLS = [(0, 0, 1, 1), (SIDE - 1, SIDE - 1, SIDE, SIDE), (11, 12, 12, 13), (0, SIDE - 1, 1, SIDE)]
 LARGE = [(0, 0, SIDE, SIDE), (0, 5, SIDE, 20), (5, 0, 21, SIDE), (2, 1, 23, 23)]
 SIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
+TOLERANCE = 5e-6  # CPUs sum in different orders
 
 
 @pytest.fixture(scope="module", params=["compact", "paper", "compact-released", "compact-parallel", "compact-box"])
@@ -99,7 +100,7 @@ def test_a_halo_of_three_cells_is_too_small(model, features, sentence, monkeypat
     box = (11, 12, 14, 15)
     rows, columns = cut(box, MASK_HALO)
     whole = MaskWindow(model)(features, *told, real, rows, columns)[0]
-    assert (whole - dense[12:15, 11:14]).abs().max() <= 1e-6
+    assert (whole - dense[12:15, 11:14]).abs().max() <= TOLERANCE
 
     def narrower(rows, columns, cells):
         inside = torch.zeros(1, rows.shape[1], columns.shape[1], dtype=torch.bool)
@@ -108,7 +109,7 @@ def test_a_halo_of_three_cells_is_too_small(model, features, sentence, monkeypat
 
     monkeypatch.setattr(factored, "_inside", narrower)
     found = MaskWindow(model)(features, *told, real, rows, columns)[0]
-    assert (found - dense[12:15, 11:14]).abs().max() > 1e-6
+    assert (found - dense[12:15, 11:14]).abs().max() > 4 * TOLERANCE
 
 
 @torch.no_grad()
