@@ -44,7 +44,9 @@ def compare(
         benchmark.pedantic(kernel, setup=time_peers, rounds=ROUNDS)
     medians = {"kernel": benchmark.stats["median"]} | {name: statistics.median(all_) for name, all_ in seconds.items()}
     milliseconds = {name: round(1e3 * value, 3) for name, value in medians.items()}
-    benchmark.extra_info.update(machine(), milliseconds=milliseconds, other_load=round(load.share, 3), **facts)
+    benchmark.extra_info.update(
+        machine(), title=title, milliseconds=milliseconds, other_load=round(load.share, 3), **facts
+    )
     told = ", ".join(f"{name} {value:g} ms" for name, value in milliseconds.items())
     more = "".join(f"; {name.replace('_', ' ')} {value}" for name, value in facts.items())
     print(f"\n{title}: {told}{more}; other load {load.share:.0%}")

@@ -9,19 +9,20 @@ bound skips any.
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from nlvr.benchmarks.bundles import bundles
 from nlvr.benchmarks.machine import OTHER_LOAD_LIMIT, OtherLoad, machine
 from nlvr.benchmarks.sbnet import write_gallery, write_queries
 from nlvr.engine import Engine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_benchmark.fixture import BenchmarkFixture
 
 QUERIES, TRACKS, FRAMES, SENTENCES, DISTINCT = 530, 530, 8, 3, 1075
@@ -30,11 +31,7 @@ ASKED = 4  # queries whose list is cut short
 SIZES = (100, 300, 1000, 2000)
 GROWTH_QUERIES = 20
 MOST_GROWTH = 1.25  # of the cost a track, from the least to the greatest gallery
-BUNDLES = [
-    path.parent
-    for path in sorted(Path("checkpoints").glob("*/manifest.json"))
-    if json.loads(path.read_text(encoding="utf-8"))["system"] == "sbnet"
-]
+BUNDLES = bundles("sbnet")
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)

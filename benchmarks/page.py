@@ -1,0 +1,112 @@
+"""The page of a benchmark report: a table of figures with their peers, and curves beside their bounds."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .suites import Result
+
+_COLOURS = {
+    "ours": "#0a57a4",
+    "bound": "#777777",
+    "numpy": "#b4574a",
+    "p50": "#0a57a4",
+    "p95": "#b4574a",
+    "p99": "#d9a13b",
+}
+_MACHINE = ("cpu", "cpus", "kernels", "nlvr-engine", "numpy", "onnxruntime", "opencv-python-headless")
+_OWN = {*_MACHINE, "title", "milliseconds", "series", "percentiles", "other_load"}
+
+
+def page(results: Sequence[Result]) -> str:
+    """Return the page as HTML in one piece."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("nlvr.benchmarks"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    facts = next((result.facts for result in results if result.facts), {})
+    return environment.get_template("bench.html.j2").render(
+        made=datetime.now(UTC).date().isoformat(),
+        machine={name: facts[name] for name in _MACHINE if name in facts},
+        rows=[_row(result) for result in results],
+        plots=[*_curves(results), *_percentiles(results)],
+    )
+
+
+def _row(result: Result) -> dict[str, Any]:
+    facts = result.facts
+    peers = {
+        name: (value, value / facts["milliseconds"]["kernel"])
+        for name, value in facts.get("milliseconds", {}).items()
+        if name != "kernel"
+    }
+    return {
+        "suite": result.suite,
+        "title": facts.get("title", result.name),
+        "median": None if result.median is None else 1e3 * result.median,
+        "peers": peers,
+        "facts": {
+            name.replace("_", " "): value for name, value in facts.items() if name not in _OWN and value is not None
+        },
+        "load": facts.get("other_load"),
+        "outcome": result.outcome,
+        "why": result.why,
+    }
+
+
+def _curves(results: Sequence[Result]) -> list[tuple[str, Markup]]:
+    """Draw each benchmark that recorded a series."""
+    return [
+        (
+            f"{result.facts['title']}, over {series['over']}",
+            _plot(series["over"], series["values"], series["milliseconds"]),
+        )
+        for result in results
+        if (series := result.facts.get("series"))
+    ]
+
+
+def _percentiles(results: Sequence[Result]) -> list[tuple[str, Markup]]:
+    """Draw the latencies of each bundle over the sizes of its galleries."""
+    found: dict[str, dict[int, dict[str, float]]] = {}
+    for result in results:
+        if "percentiles" in result.facts:
+            size = int(result.facts["title"].split(", ")[1].split()[0])
+            found.setdefault(result.facts["bundle"], {})[size] = result.facts["percentiles"]
+    return [
+        (
+            f"one sentence, {bundle}",
+            _plot(
+                "tracks",
+                sorted(own),
+                {name: [own[size][name] for size in sorted(own)] for name in ("p50", "p95", "p99")},
+            ),
+        )
+        for bundle, own in found.items()
+    ]
+
+
+def _plot(over: str, values: Sequence[int], curves: dict[str, Sequence[float]]) -> Markup:
+    """Return curves in milliseconds over values, both on logarithmic axes, as SVG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for name, heights in curves.items():
+        axes.plot(values, heights, "--" if name == "bound" else "o-", color=_COLOURS[name], label=name, markersize=4)
+    axes.set(xscale="log", yscale="log", xlabel=over, ylabel="milliseconds")
+    axes.set_xticks(values, [f"{value:,}" for value in values], rotation=45 if len(values) > 4 else 0)
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    drawing = buffer.getvalue()
+    return Markup(drawing[drawing.index("<svg") :])
