@@ -22,6 +22,7 @@ _COLOURS = {
     "p95": "#b4574a",
     "p99": "#d9a13b",
 }
+_DECADE = 10
 _MACHINE = ("cpu", "cpus", "kernels", "nlvr-engine", "numpy", "onnxruntime", "opencv-python-headless")
 _OWN = {*_MACHINE, "title", "milliseconds", "series", "percentiles", "other_load"}
 
@@ -94,14 +95,17 @@ def _percentiles(results: Sequence[Result]) -> list[tuple[str, Markup]]:
 
 
 def _plot(over: str, values: Sequence[int], curves: dict[str, Sequence[float]]) -> Markup:
-    """Return curves in milliseconds over values, both on logarithmic axes, as SVG."""
+    """Return curves in milliseconds over values as SVG, on logarithmic axes where the values span a decade."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.6, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for name, heights in curves.items():
         axes.plot(values, heights, "--" if name == "bound" else "o-", color=_COLOURS[name], label=name, markersize=4)
-    axes.set(xscale="log", yscale="log", xlabel=over, ylabel="milliseconds")
+    wide = "log" if max(values) >= _DECADE * min(values) else "linear"
+    axes.set(xscale=wide, yscale=wide, xlabel=over, ylabel="milliseconds")
+    if wide == "linear":
+        axes.set_ylim(0)
     axes.set_xticks(values, [f"{value:,}" for value in values], rotation=45 if len(values) > 4 else 0)
     axes.minorticks_off()
     axes.grid(alpha=0.3)
