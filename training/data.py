@@ -33,6 +33,15 @@ def sentences(tracks: Sequence[Track]) -> list[str]:
     return [sentence for track in tracks for sentence in track.nl]
 
 
+def batch_ends(count: int, batch: int) -> list[int]:
+    """Return where each batch of `count` samples ends. One that would be left over alone joins the batch before it.
+
+    Statistics over a batch of one are none.
+    """
+    ends = [*range(batch, count, batch), count]
+    return [*ends[:-2], count] if batch > 1 and len(ends) > 1 and ends[-1] - ends[-2] == 1 else ends
+
+
 def ahead(load: Callable[[int], T], steps: Iterable[int]) -> Generator[T, None, None]:
     """Yield load(step) of each step in order, prepared on another thread ahead of its use."""
     pool = ThreadPoolExecutor(1, "batches")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nlvr.training.data import ahead
+from nlvr.training.data import ahead, batch_ends
 
 
 def test_steps_come_in_order_and_a_few_ahead():
@@ -36,3 +39,14 @@ def test_a_closed_generator_leaves_no_thread():
     next(batches)
     batches.close()
     assert threading.active_count() == before
+
+
+@given(st.integers(1, 200), st.integers(1, 40))
+def test_batches_hold_every_sample_once_and_none_is_alone(count, batch):
+    ends = batch_ends(count, batch)
+    sizes = np.diff([0, *ends])
+    assert ends[-1] == count
+    assert (sizes[:-1] == batch).all()
+    assert 0 < sizes[-1] <= batch + 1
+    if min(count, batch) > 1:
+        assert sizes[-1] > 1

@@ -18,7 +18,7 @@ from nlvr.engine.frames import frame_order
 from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 
 from ..augment import mirrored_sentence
-from ..data import ahead, nothing_readable, sentences
+from ..data import ahead, batch_ends, nothing_readable, sentences
 from ..scenes import camera
 from .looks import Look, Path
 from .negatives import NegativeSampler, mine_texts, within_batch
@@ -190,7 +190,8 @@ class ContrastiveDataset:
         for row in np.flatnonzero(self.tokens.cut):
             store.notices.add("text cut", repr(str(distinct[row])))
         self._batch, self._within_batch = batch, negatives.within_batch
-        self.steps = -(-len(texts) // batch)
+        self._ends = batch_ends(len(texts), batch)
+        self.steps = len(self._ends)
         self.seen: Copies | None = None
 
     def freeze(self, copies: int, see: See, progress: Progress) -> Copies:
@@ -239,7 +240,7 @@ class ContrastiveDataset:
 
     def load(self, epoch: int, step: int) -> Batch:
         """Return one batch."""
-        anchors = self._order(epoch)[step * self._batch : (step + 1) * self._batch]
+        anchors = self._order(epoch)[step * self._batch : self._ends[step]]
         generator = np.random.default_rng((_DRAWS, self.seed, epoch, step))
         owners = self._owners[anchors]
         if self._within_batch:

@@ -19,7 +19,7 @@ from nlvr.engine.preprocess import Recipe
 from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 
 from ..augment import mirrored_sentence, mixed_background
-from ..data import ahead, nothing_readable, sentences
+from ..data import ahead, batch_ends, nothing_readable, sentences
 from ..features import FeatureFile
 from .losses import UNLABELLED
 from .negatives import NegativeSampler
@@ -105,7 +105,7 @@ class SBNetDataset:
     @property
     def steps(self) -> int:
         """Batches an epoch."""
-        return -(-len(self._frame_of) // self.config.schedule.batch)
+        return len(batch_ends(len(self._frame_of), self.config.schedule.batch))
 
     def freeze(self, copies: int, see: See, progress: Progress) -> Views:
         """Have a backbone that does not change see so many augmented views of each track, for `use`.
@@ -153,7 +153,8 @@ class SBNetDataset:
         """Return one batch."""
         seed, batch = self.config.schedule.seed, self.config.schedule.batch
         ranks = np.random.default_rng((_ORDER, seed, epoch)).permutation(len(self._frames))
-        order = np.argsort(ranks[self._frame_of], kind="stable")[step * batch : (step + 1) * batch]
+        end = batch_ends(len(self._frame_of), batch)[step]
+        order = np.argsort(ranks[self._frame_of], kind="stable")[step * batch : end]
         if len(order) == 1:
             order = order.repeat(2)  # batch normalisation takes its statistics over the samples
         generator = np.random.default_rng((_DRAWS, seed, epoch, step))
