@@ -37,6 +37,7 @@ def plan(system: System, source: str, *, overrides: Sequence[str], seeds: int) -
     Raises InputError for settings that cannot be used, and where no scene is held out.
     """
     ablation = ABLATIONS[system.name]
+    overrides = [*ablation.common, *overrides]
     if not system.load_config(source, overrides=overrides).schedule.copies:
         overrides = [*ablation.on_features, *overrides]
     base = system.load_config(source, overrides=overrides)

@@ -48,11 +48,13 @@ class Ablation:
 
     on_features: settings of short runs on what frozen backbones saw.
     seen_by: settings of the task that has the backbones look, for all the rows.
+    common: settings of all the rows, which the user's own replace.
     """
 
     tables: tuple[Table, ...]
     on_features: tuple[str, ...]
     seen_by: tuple[str, ...] = ()
+    common: tuple[str, ...] = ()
 
 
 _FAST = ("schedule.copies=2", "schedule.learning_rate=1e-3")
@@ -140,6 +142,7 @@ _CONTRASTIVE = Ablation(
         ),
     ),
     on_features=('schedule.frozen=["image", "text"]', *_FAST),
+    common=("negatives.within_batch=false",),  # P2 draws them
 )
 
 ABLATIONS = {"contrastive": _CONTRASTIVE, "sbnet": _SBNET}

@@ -86,3 +86,11 @@ def test_settings_hold_for_every_row_and_seeds_count_up():
 def test_nothing_held_out_is_refused():
     with pytest.raises(InputError, match="name a scene"):
         planned("contrastive-tiny", "schedule.validation_scene=''")
+
+
+def test_negatives_are_drawn_in_every_row_whatever_the_preset_does():
+    assert contrastive("compact").negatives.within_batch
+    tables = rows("contrastive-compact")
+    assert not any(
+        config.negatives.within_batch for table in tables for configs in table.values() for config in configs
+    )
