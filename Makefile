@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml $(shell find engine export training benchmarks csrc -type f -not -name '*.pyc' -not -name '*.so')
-MODEL ?= checkpoints/contrastive-tiny
+MODEL ?= checkpoints/contrastive-compact
 SAMPLE := engine/sample
 
 .PHONY: rank test lint sanitize clean

@@ -43,7 +43,7 @@ def test_the_rank_commands_run(checkout, cli, capsys):
     assert "masks: 16 pairs of query and track considered" in capsys.readouterr().out
     assert (checkout / "output/masks/index.html").is_file()
     assert cli(*shlex.split(fused)[1:]) == 0
-    assert "score: mean of the scores of contrastive-tiny and sbnet-tiny" in capsys.readouterr().out
+    assert "score: mean of the scores of contrastive-compact and sbnet-compact" in capsys.readouterr().out
     assert len(json.loads((checkout / "output/fused.json").read_text())) == 4
 
 
@@ -62,7 +62,7 @@ def test_the_examples_of_embedding_run(checkout):
     program = "\n".join(textwrap.dedent(block) for block in blocks)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "of 4 tracks needed no whole mask" in done.stdout
-    assert "(6, 6)" in done.stdout
+    assert "(24, 24)" in done.stdout
 
 
 def test_the_options_of_the_plugged_in_verbs_are_real(cli, capsys):

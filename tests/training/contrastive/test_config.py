@@ -41,10 +41,10 @@ def test_presets_of_the_paper_carry_its_values(preset):
     assert (schedule.mixed_precision, schedule.validation_scene, schedule.frozen) == (True, "S01", ())
 
 
-@pytest.mark.parametrize(("preset", "size"), [("compact", 224), ("tiny", 64)])
-def test_own_presets_show_the_largest_box_through_the_area_kernel(preset, size):
+@pytest.mark.parametrize(("preset", "size", "frames"), [("compact", 224, "8"), ("tiny", 64, "largest")])
+def test_own_presets_resize_by_area_and_show_more_than_a_last_box(preset, size, frames):
     recipe = load_config(preset).recipe
-    assert (recipe.size, recipe.resize, recipe.frames) == (size, "area", "largest")
+    assert (recipe.size, recipe.resize, recipe.frames) == (size, "area", frames)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -88,7 +88,7 @@ def test_the_mask_equals_the_dense_one_on_every_box(model, features, sentence):
         found = module(features, *told, real, *cut(box, MASK_HALO))[0]
         x0, y0, x1, y1 = box
         difference = (found[: y1 - y0, : x1 - x0] - dense[y0:y1, x0:x1]).abs().max().item()
-        assert difference <= 1e-6, (box, difference)
+        assert difference <= TOLERANCE, (box, difference)
 
 
 @torch.no_grad()
@@ -123,7 +123,7 @@ def test_a_window_in_a_batch_of_others_is_the_same(model, features, sentence):
         part = slice(number, number + 1)
         own = [piece[part] for piece in told]
         alone = MaskWindow(model)(features, *own, real, rows[part], columns[part])
-        torch.testing.assert_close(together[part], alone, rtol=0, atol=1e-6)
+        torch.testing.assert_close(together[part], alone, rtol=0, atol=TOLERANCE)
 
 
 @torch.no_grad()
@@ -139,7 +139,7 @@ def test_what_a_box_shows_equals_the_dense_modules(model, features):
         torch.testing.assert_close(found["colour"], dense.colour, rtol=0, atol=0)
         torch.testing.assert_close(found["type"], dense.type, rtol=0, atol=0)
         fng = torch.nn.functional.normalize(model.substitution.text_from_image(features, mask), dim=1)
-        torch.testing.assert_close(found["fng"], fng, rtol=0, atol=1e-6)
+        torch.testing.assert_close(found["fng"], fng, rtol=0, atol=TOLERANCE)
         assert ("figt" in found) == (model.config.model.figt == "box")
         if "figt" in found:
             assert cosine(found["figt"], box_mean(features, mask)).item() == pytest.approx(1, abs=1e-6)
@@ -152,18 +152,18 @@ def test_a_sentence_and_a_frame_give_what_the_dense_modules_compare(model, sente
     found = dict(zip(side.outputs, side(ids, real), strict=True))
     tokens = model.language(ids, real)
     told = model.text_attributes(tokens)
-    torch.testing.assert_close(found["colour"], told.colour, rtol=0, atol=1e-6)
-    torch.testing.assert_close(found["type"], told.type, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found["colour"], told.colour, rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(found["type"], told.type, rtol=0, atol=TOLERANCE)
     fngt = (tokens * real[:, :, None]).sum(1) / real.sum()
     for name, vector in (("fngt", fngt), ("fig", model.substitution.image_from_text(fngt))):
-        torch.testing.assert_close(found[name], torch.nn.functional.normalize(vector, dim=1), rtol=0, atol=1e-6)
+        torch.testing.assert_close(found[name], torch.nn.functional.normalize(vector, dim=1), rtol=0, atol=TOLERANCE)
     images = torch.randint(0, 256, (1, 384, 384, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     frame = ImageSide(model)
     seen = dict(zip(frame.outputs, frame(images), strict=True))
     torch.testing.assert_close(seen["features"], model.image(images), rtol=0, atol=0)
     if "figt" in seen:
         figt = torch.nn.functional.normalize(model.image(images).mean((2, 3)), dim=1)
-        torch.testing.assert_close(seen["figt"], figt, rtol=0, atol=1e-6)
+        torch.testing.assert_close(seen["figt"], figt, rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize(
