@@ -19,8 +19,8 @@ def export(
     precision: Annotated[
         Literal["fp32", "fp16", "int8"],
         typer.Option(
-            help="Of the backbones. int8 stores the weights of the graphs with backbones in a quarter of the bytes "
-            "and computes in float32."
+            help="Of the backbones. int8 stores large weights in a quarter of the bytes (of sbnet, those of the text "
+            "alone) and computes in float32."
         ),
     ] = "fp32",
     samples: Annotated[

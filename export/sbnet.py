@@ -65,7 +65,7 @@ def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSou
     """Load a checkpoint of SBNet.
 
     precision: of the backbones and of the feature maps that are kept; the rest is float32 in fp32 and fp16. int8 is how
-        the large matrices of the graphs `image` and `text` are stored, and everything is computed in float32.
+        the large matrices of the graph `text` are stored, and everything is computed in float32.
     Raises InputError for a folder that is no checkpoint, or one whose files do not fit each other.
     """
     found = open_checkpoint(Path(directory), load_config=load_config, build=SBNet, precision=precision)
@@ -172,7 +172,10 @@ def _graphs(model: SBNet, exported: SBNet, *, precision: Precision) -> dict[str,
     images = {"images": torch.zeros(2, size, size, 3, dtype=torch.uint8)}
     words = {name: torch.ones(2, length, dtype=torch.int64) for name in ("ids", "mask")}
     graphs = {
-        "image": GraphSource(ImageSide(model), image, images, image.outputs, BLOCK["image"], precision),
+        # Features are standardised, and some vary so little that rounded weights would move them by much of it.
+        "image": GraphSource(
+            ImageSide(model), image, images, image.outputs, BLOCK["image"], "fp32" if precision == "int8" else precision
+        ),
         "text": GraphSource(TextSide(model), text, words, text.outputs, BLOCK["text"], precision),
         "mask": mask_graph(model, exported, precision=precision),
     }
