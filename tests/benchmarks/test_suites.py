@@ -6,11 +6,13 @@ import json
 import os
 
 import pytest
+from typer.testing import CliRunner
 
 pytest.importorskip("matplotlib")
 
 from nlvr.benchmarks import suites
 from nlvr.benchmarks.bundles import NAMED, bundles
+from nlvr.benchmarks.cli import app
 from nlvr.benchmarks.page import page
 from nlvr.engine.errors import InputError, OutputError
 
@@ -42,6 +44,17 @@ def files(tmp_path, monkeypatch):
     path = tmp_path / "test_some.py"
     path.write_text(LINES)
     monkeypatch.setattr(suites, "FILES", {"kernels": (str(path),)})
+
+
+def test_the_verb_knows_every_suite(monkeypatch):
+    asked = []
+    monkeypatch.setattr(suites, "run", lambda names, **_: asked.append(list(names)))
+    runner = CliRunner()
+    assert runner.invoke(app, ["--help"]).exit_code == 0
+    assert runner.invoke(app, []).exit_code == 0
+    assert runner.invoke(app, ["--suite", "rank", "--suite", "encode"]).exit_code == 0
+    assert asked == [list(suites.FILES), ["rank", "encode"]]
+    assert runner.invoke(app, ["--suite", "all"]).exit_code == 2
 
 
 def test_every_outcome_is_told_and_drawn(files, tmp_path):
