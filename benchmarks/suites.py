@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+import pytest_benchmark  # noqa: F401  a missing one is told of before anything runs
+
 from nlvr.engine.errors import InputError, OutputError, unwritable
 from nlvr.engine.output import write_whole
 
