@@ -24,7 +24,7 @@ def bench(
     *,
     suite: Annotated[
         list[Suite] | None,
-        typer.Option(help="kernels (3 minutes), encode or rank; may be repeated. All by default."),
+        typer.Option(help="kernels, encode or rank; may be repeated. All by default."),
     ] = None,
     model: Annotated[
         list[Path] | None,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the kernels' tests under valgrind's memcheck, on the scalar reference and on AVX2 (memcheck knows no AVX-512), and
-# fails when an error's stack goes through the kernels. Slow: a quarter of an hour.
+# fails when an error's stack goes through the kernels.
 #
 #   csrc/valgrind.sh [pytest arguments]        PYTHON (default .venv/bin/python) has the engine, numpy and pytest.
 set -eu
