@@ -166,7 +166,7 @@ def _faults(config: ContrastiveConfig) -> Iterator[Fault]:
     if negatives.within_batch and (negatives.hard_texts or negatives.hard_vehicles):
         yield "negatives.within_batch", "leaves no hard negatives to draw", "switch one of them off"
     if negatives.within_batch and config.loss.kind == "triplet":
-        yield "negatives.within_batch", "a last batch of one anchor has no triplet", "set loss.kind to infonce"
+        yield "negatives.within_batch", "a batch of one anchor has no triplet", "set loss.kind to infonce"
     if negatives.hard_texts and negatives.top < negatives.count:
         yield "negatives.top", f"{negatives.top} tracks cannot give {negatives.count}", "raise it"
     if backbone == "clip" and size != _CLIP_SIZE:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .config import AugmentConfig, NegativesConfig
 
     Embed = Callable[[Sequence[str]], np.ndarray]
-    See = Callable[[np.ndarray, np.ndarray], "Seen"]
+    See = Callable[[Sequence[Vehicle]], "Seen"]
 
 # Streams of random numbers: the order of an epoch, the draws of a batch, the copies that frozen towers see.
 _ORDER, _DRAWS, _COPIES = 1, 2, 3
@@ -197,7 +197,7 @@ class ContrastiveDataset:
     def freeze(self, copies: int, see: See, progress: Progress) -> Copies:
         """Have towers that do not change see so many augmented copies of each track; set as `seen`, batches hold those.
 
-        see: images uint8 [B, S, S, 3], of backgrounds and of crops, to what is left of them.
+        see: vehicles to what is left of their images.
         progress: is told of each image pair that was seen.
         Raises FrameError naming tracks of which no frame can be read.
         """
@@ -220,8 +220,7 @@ class ContrastiveDataset:
                 read = [(look, one) for look, one in block if one is not None]
                 unreadable |= {self._frame(look) for look, one in block if one is None}
                 if read:
-                    images = Vehicles.stack([one for _, one in read])
-                    left = see(images.background, images.crop).half()
+                    left = see([one for _, one in read]).half()
                     for place, (look, _) in enumerate(read):
                         seen[look.shot.row].append((left[place], look.mirrored))
                 progress("features", sum(map(len, seen)), copies * len(self.tracks))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from nlvr.engine.cityflow import Track
     from nlvr.engine.frames import FrameStore
+    from nlvr.engine.preprocess import Vehicle
     from nlvr.engine.sampling import Shot
     from nlvr.engine.systems import Progress
     from nlvr.engine.tokenizer import Tokens
@@ -148,10 +149,10 @@ class ContrastiveTask:
         return self.model.encode_texts(torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device))
 
     @torch.no_grad()
-    def _see(self, background: np.ndarray, crop: np.ndarray) -> Seen:
-        """Return what the image towers make of images, and what else of them is still to be seen."""
-        vehicle = self.model.vehicle
-        images = [torch.from_numpy(values).to(self.device) for values in (background, crop)]
+    def _see(self, vehicles: Sequence[Vehicle]) -> Seen:
+        """Return what the image towers make of vehicles' images, and what else of them is still to be seen."""
+        vehicle, both = self.model.vehicle, ([one.background for one in vehicles], [one.crop for one in vehicles])
+        images = [torch.from_numpy(np.stack(values)).to(self.device) for values in both]
         shown, cut = (features.cpu().numpy() for features in vehicle.look(*images))
         return Seen(shown, cut, vehicle.patch.reduce(images[1]).cpu().numpy() if vehicle.patch else None)
 
@@ -194,8 +195,7 @@ class ContrastiveTask:
                 unreadable |= {tracks[look.shot.row].frames[look.shot.position] for look, one in block if one is None}
                 read = [(look.shot, one) for look, one in block if one is not None]
                 if read:
-                    images = Vehicles.stack([one for _, one in read])
-                    left = self._see(images.background, images.crop)
+                    left = self._see([one for _, one in read])
                     for place, (shot, one) in enumerate(read):
                         seen[shot] = left[place], one.points, one.length
             if unreadable:
