@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
 import uuid
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +20,7 @@ from nlvr.engine.output import write_whole
 from .moments import moment
 from .oracle import CITY_FILES, Labels, oracle, write_labels
 from .plan import plan_city
+from .processes import fresh_processes
 from .render import Renderer
 from .statistics import city_statistics
 from .world import TICKS_PER_SECOND
@@ -93,15 +92,11 @@ def _film(plans: Sequence[CameraPlan], root: Path, *, workers: int, videos: bool
     """Render every camera, several at once."""
     total, done = sum(len(plan.ticks) for plan in plans), 0
     # A fresh process each: a renderer's state must not outlive its camera, nor be copied by a fork.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+    with fresh_processes(workers, tasks_each=1) as pool:
         longest_first = sorted(plans, key=lambda plan: -len(plan.ticks))
-        try:
-            for count in pool.map(_film_camera, longest_first, [root] * len(plans), [videos] * len(plans)):
-                done += count
-                progress("render", done, total)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for count in pool.map(_film_camera, longest_first, [root] * len(plans), [videos] * len(plans)):
+            done += count
+            progress("render", done, total)
 
 
 def _film_camera(plan: CameraPlan, root: Path, videos: bool) -> int:

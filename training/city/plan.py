@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import uuid
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +17,14 @@ from nlvr.engine.geometry import spread
 from .annotators import describe
 from .cameras import draw_light, place_cameras
 from .layout import build_layout
+from .processes import fresh_processes
 from .tracker import follow
 from .traffic import simulate
 from .vehicles import outline
 from .world import Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .tracker import SeenTrack
     from .world import Camera, LayoutKind
@@ -123,26 +122,14 @@ def plan_city(settings: Settings, *, workers: int = 1, progress: Callable[[str, 
     edges = np.linspace(0, settings.tracks, settings.scenes + 1).round().astype(int)
     wanted = np.diff(edges).tolist()
     plans: list[CameraPlan] = []
-    with scene_workers(min(workers, settings.scenes)) as each:
+    workers = min(workers, settings.scenes)
+    with nullcontext() if workers == 1 else fresh_processes(workers) as pool:
+        each = pool.map if pool else map
         planned = each(plan_scene, [settings] * settings.scenes, range(settings.scenes), wanted)
         for scene, own in enumerate(planned):
             plans += own
             progress("plan", scene + 1, settings.scenes)
     return plans
-
-
-@contextmanager
-def scene_workers(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """Yield a `map` that runs in so many fresh processes, or here if one is enough; what it has begun ends with it."""
-    if workers == 1:
-        yield map
-        return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield pool.map
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def plan_scene(settings: Settings, scene: int, wanted: int) -> list[CameraPlan]:
