@@ -79,8 +79,7 @@ def _percentiles(results: Sequence[Result]) -> list[tuple[str, Markup]]:
     found: dict[str, dict[int, dict[str, float]]] = {}
     for result in results:
         if "percentiles" in result.facts:
-            size = int(result.facts["title"].split(", ")[1].split()[0])
-            found.setdefault(result.facts["bundle"], {})[size] = result.facts["percentiles"]
+            found.setdefault(result.facts["bundle"], {})[result.facts["tracks"]] = result.facts["percentiles"]
     return [
         (
             f"one sentence, {bundle}",

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 ROUNDS = 7
 
 
+def skip_where_disturbed(load: OtherLoad, what: str = "the ratio of times") -> None:
+    """Skip a benchmark during which others kept the CPUs busy. what: it says nothing then."""
+    if load.share > OTHER_LOAD_LIMIT:
+        pytest.skip(f"others kept {load.share:.0%} of the CPUs busy: {what} says nothing")
+
+
 def compare(
     benchmark: BenchmarkFixture,
     kernel: Callable[[], object],
@@ -50,6 +56,5 @@ def compare(
     told = ", ".join(f"{name} {value:g} ms" for name, value in milliseconds.items())
     more = "".join(f"; {name.replace('_', ' ')} {value}" for name, value in facts.items())
     print(f"\n{title}: {told}{more}; other load {load.share:.0%}")
-    if load.share > OTHER_LOAD_LIMIT:
-        pytest.skip(f"others kept {load.share:.0%} of the CPUs busy: the ratio of times says nothing")
+    skip_where_disturbed(load)
     return medians

@@ -7,7 +7,6 @@ bound in the same run, on the sample's footage read from its video and from a tr
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from importlib.resources import as_file, files
@@ -18,7 +17,9 @@ import cv2
 import numpy as np
 import pytest
 
-from nlvr.benchmarks.machine import OTHER_LOAD_LIMIT, OtherLoad, machine
+from nlvr.benchmarks.bundles import bundles
+from nlvr.benchmarks.machine import OtherLoad, machine
+from nlvr.benchmarks.peers import skip_where_disturbed
 from nlvr.engine import Engine, FrameStore, Track, load_tracks, preprocess
 from nlvr.engine.errors import DeviceUnavailableError
 from nlvr.engine.runtime.devices import open_graphs, usable_cpus
@@ -34,11 +35,6 @@ if TYPE_CHECKING:
 
 ROUNDS = 5
 BOUND = 0.90
-BUNDLES = [
-    path.parent
-    for path in sorted(Path("checkpoints").glob("*/manifest.json"))
-    if json.loads(path.read_text(encoding="utf-8"))["system"] == "contrastive"
-]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +62,7 @@ def gallery(
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("bundle", bundles("contrastive"), ids=lambda path: path.name)
 def test_decode_encode(
     benchmark: BenchmarkFixture, bundle: Path, device: str, gallery: tuple[Path, list[Track]]
 ) -> None:
@@ -108,8 +104,7 @@ def test_decode_encode(
         f"\n{bundle.name} on {device}: decode {decode:.2f}, session {session:.2f} ms an item, "
         f"pipeline {pipeline:.2f} ms = {share:.0%} of the bound; other load {load.share:.0%}"
     )
-    if load.share > OTHER_LOAD_LIMIT:
-        pytest.skip(f"others kept {load.share:.0%} of the CPUs busy: the ratio says nothing")
+    skip_where_disturbed(load, "the ratio")
     assert share >= BOUND
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from nlvr.benchmarks.bundles import bundles
-from nlvr.benchmarks.machine import OTHER_LOAD_LIMIT, OtherLoad, machine
+from nlvr.benchmarks.machine import OtherLoad, machine
+from nlvr.benchmarks.peers import skip_where_disturbed
 from nlvr.benchmarks.sbnet import write_gallery, write_queries
 from nlvr.engine import Engine
 from nlvr.engine.index import TrackIndex
@@ -81,6 +82,7 @@ def ask_all(benchmark: BenchmarkFixture, engine: Engine, index: TrackIndex, coun
         machine(),
         title=f"one sentence, {len(index)} tracks, {name}",
         bundle=name,
+        tracks=len(index),
         sentences=count,
         percentiles={name: round(value, 2) for name, value in percentiles.items()},
         encoding_ms=round(1e3 * float(np.median(encoding)), 2),
@@ -93,6 +95,5 @@ def ask_all(benchmark: BenchmarkFixture, engine: Engine, index: TrackIndex, coun
         f"\n{name}: one of {count} sentences over {len(index)} tracks: {told}, of which encoding "
         f"{1e3 * np.median(encoding):.1f} ms{part}; other load {load.share:.0%}"
     )
-    if load.share > OTHER_LOAD_LIMIT:
-        pytest.skip(f"others kept {load.share:.0%} of the CPUs busy: a percentile says nothing")
+    skip_where_disturbed(load, "a percentile")
     assert percentiles["p95"] <= MOST_OVER * percentiles["p50"]

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from nlvr.benchmarks.bundles import bundles
-from nlvr.benchmarks.machine import OTHER_LOAD_LIMIT, OtherLoad, machine
+from nlvr.benchmarks.machine import OtherLoad, machine
+from nlvr.benchmarks.peers import skip_where_disturbed
 from nlvr.benchmarks.sbnet import write_gallery, write_queries
 from nlvr.engine import Engine
 
@@ -108,6 +109,5 @@ def test_growth(benchmark: BenchmarkFixture, bundle: Path, tmp_path: Path) -> No
         + ", ".join(f"{size} tracks {rank[size]:.1f} s ({per_track[size]:.1f} ms a track)" for size in SIZES)
         + f"; a query's first ten of {SIZES[-1]} {cut:.1f} s; other load {load.share:.0%}"
     )
-    if load.share > OTHER_LOAD_LIMIT:
-        pytest.skip(f"others kept {load.share:.0%} of the CPUs busy: the ratio of times says nothing")
+    skip_where_disturbed(load)
     assert per_track[SIZES[-1]] <= MOST_GROWTH * per_track[SIZES[0]], "the cost grows faster than the gallery"

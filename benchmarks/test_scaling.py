@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nlvr.benchmarks.ceilings import bytes_per_second, multiply_adds_per_second
-from nlvr.benchmarks.machine import OTHER_LOAD_LIMIT, OtherLoad, machine
+from nlvr.benchmarks.machine import OtherLoad, machine
+from nlvr.benchmarks.peers import skip_where_disturbed
 from nlvr.benchmarks.test_topk import DIMS, numpy_topk, unit
 from nlvr.engine import kernels
 
@@ -107,6 +108,5 @@ def curve(
     )
     told = ", ".join(f"{value} {1e3 * own:.3g} ms" for value, own in zip(values, ours, strict=True))
     print(f"\n{title}, over {over}: {told}; other load {load.share:.0%}")
-    if load.share > OTHER_LOAD_LIMIT:
-        pytest.skip(f"others kept {load.share:.0%} of the CPUs busy: the ratio of times says nothing")
+    skip_where_disturbed(load)
     return ours
