@@ -30,7 +30,10 @@ def test_fast(benchmark, size):
 def test_slow(benchmark):
     benchmark.pedantic(lambda: None, rounds=1)
     benchmark.extra_info.update(
-        title="one sentence, 1000 tracks, <bundle>", bundle="<bundle>", tracks=1000, percentiles={"p50": 1, "p95": 2, "p99": 3}
+        title="one sentence, 1000 tracks, <bundle>",
+        bundle="<bundle>",
+        tracks=1000,
+        percentiles={"p50": 1, "p95": 2, "p99": 3},
     )
     assert False, "too slow"
 
