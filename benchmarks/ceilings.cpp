@@ -2,13 +2,25 @@
 // for this very CPU; the caller's threads run both at once.
 #include <cstddef>
 
-typedef float Lanes __attribute__((vector_size(64), aligned(4)));
+// As wide as a register: GCC takes a wider vector apart through memory, and measures that.
+#if defined(__AVX512F__)
+constexpr std::size_t kBytes = 64;
+#elif defined(__AVX__)
+constexpr std::size_t kBytes = 32;
+#else
+constexpr std::size_t kBytes = 16;
+#endif
+typedef float Lanes __attribute__((vector_size(kBytes), aligned(4)));
 
 namespace {
 constexpr int kChains = 12;  // independent ones hide the latency
-}
+constexpr std::size_t kLanes = kBytes / sizeof(float);
+}  // namespace
 
-// Multiplies and adds `steps` times in each of 12 chains of 16 lanes.
+// How many multiplications and additions a step of multiply_add is.
+extern "C" std::size_t step_size() { return kChains * kLanes; }
+
+// Multiplies and adds `steps` times in each lane of 12 chains.
 extern "C" float multiply_add(std::size_t steps) {
     Lanes chains[kChains];
     for (int c = 0; c < kChains; ++c) chains[c] = Lanes{} + static_cast<float>(c);
@@ -25,9 +37,9 @@ extern "C" float multiply_add(std::size_t steps) {
 // Reads all of `size` floats, a multiple of 64.
 extern "C" float read(const float* from, std::size_t size) {
     Lanes sums[4] = {};
-    for (std::size_t i = 0; i < size; i += 64) {
+    for (std::size_t i = 0; i < size; i += 4 * kLanes) {
 #pragma GCC unroll 4
-        for (std::size_t c = 0; c < 4; ++c) sums[c] += *reinterpret_cast<const Lanes*>(from + i + 16 * c);
+        for (std::size_t c = 0; c < 4; ++c) sums[c] += *reinterpret_cast<const Lanes*>(from + i + kLanes * c);
     }
     return (sums[0] + sums[1] + sums[2] + sums[3])[0];
 }

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).with_name("ceilings.cpp")
 FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC")
-LANES, CHAINS = 16, 12  # of a step in ceilings.cpp
 STEPS, ROUNDS = 2_000_000, 5
 
 
 def multiply_adds_per_second(threads: int) -> float:
     """Return the float32 fused multiply-adds that `threads` threads do in their registers."""
-    step = _library().multiply_add
-    return threads * STEPS * CHAINS * LANES / _best(threads, lambda _: step(STEPS))
+    library = _library()
+    step = library.multiply_add
+    return threads * STEPS * library.step_size() / _best(threads, lambda _: step(STEPS))
 
 
 def bytes_per_second(array: np.ndarray, threads: int) -> float:
@@ -62,4 +62,5 @@ def _library() -> ctypes.CDLL:
     library.read.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     for function in (library.multiply_add, library.read):
         function.restype = ctypes.c_float
+    library.step_size.restype = ctypes.c_size_t
     return library
