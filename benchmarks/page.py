@@ -24,7 +24,7 @@ _COLOURS = {
 }
 _DECADE = 10
 _MACHINE = ("cpu", "cpus", "kernels", "nlvr-engine", "numpy", "onnxruntime", "opencv-python-headless")
-_OWN = {*_MACHINE, "title", "milliseconds", "series", "percentiles", "other_load"}
+_OWN = {*_MACHINE, "title", "milliseconds", "series", "other_load"}
 
 
 def page(results: Sequence[Result]) -> str:
@@ -43,6 +43,7 @@ def page(results: Sequence[Result]) -> str:
 
 def _row(result: Result) -> dict[str, Any]:
     facts = result.facts
+    of_many = "series" in facts or "percentiles" in facts  # the time of all of them together says nothing
     peers = {
         name: (value, value / facts["milliseconds"]["kernel"])
         for name, value in facts.get("milliseconds", {}).items()
@@ -51,15 +52,21 @@ def _row(result: Result) -> dict[str, Any]:
     return {
         "suite": result.suite,
         "title": facts.get("title", result.name),
-        "median": None if result.median is None else 1e3 * result.median,
+        "median": None if result.median is None or of_many else 1e3 * result.median,
         "peers": peers,
         "facts": {
-            name.replace("_", " "): value for name, value in facts.items() if name not in _OWN and value is not None
+            name.replace("_", " "): _said(value)
+            for name, value in facts.items()
+            if name not in _OWN and value is not None
         },
         "load": facts.get("other_load"),
         "outcome": result.outcome,
         "why": result.why,
     }
+
+
+def _said(value: Any) -> str:
+    return ", ".join(f"{name} {part}" for name, part in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _curves(results: Sequence[Result]) -> list[tuple[str, Markup]]:

@@ -75,6 +75,7 @@ def test_every_outcome_is_told_and_drawn(files, tmp_path):
     assert text.count("<svg") == 3
     assert "one sentence, &lt;bundle&gt;" in text
     assert "<bundle>" not in text
+    assert "percentiles p50 1, p95 2, p99 3" in text
     for told in ("a processor", "2.5×", "50% of the CPUs busy", "1 tracks, over tracks"):
         assert told in text
 
