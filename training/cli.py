@@ -111,8 +111,10 @@ def _train(
     from nlvr.engine.runtime.devices import usable_cpus
 
     from . import loop
+    from .heap import keep_freed_memory
     from .scenes import overlapping, split_by_scene
 
+    keep_freed_memory()
     held_out = config.schedule.validation_scene
     training, validation = split_by_scene(load_tracks(tracks), held_out)
     notices = Notices()

@@ -42,8 +42,10 @@ def ablate(
     from nlvr.engine.progress import progress_bars
 
     from ..cli import choose_device
+    from ..heap import keep_freed_memory
     from . import job
 
+    keep_freed_memory()
     overrides = [*(settings or []), *([f"schedule.epochs={epochs}"] if epochs else [])]
     what = job.Job(config, tracks, frames, output, seeds=seeds, overrides=overrides, device=choose_device(device))
     notices = Notices()

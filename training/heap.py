@@ -1,0 +1,20 @@
+"""The C library's heap, as training on a CPU needs it."""
+
+from __future__ import annotations
+
+import ctypes
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_MOST = 2**31 - 1  # bytes
+
+
+def keep_freed_memory() -> None:
+    """Have this process keep large blocks that it frees, for the next of their size.
+
+    glibc gives them back to the system, which clears each page again when it is next touched: three times the cost of a
+    backbone's layers. Other C libraries have no such setting, and are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _MOST)
+        mallopt(_TRIM_THRESHOLD, _MOST)
