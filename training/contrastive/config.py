@@ -33,6 +33,9 @@ class ModelConfig:
     motion_width: BiLSTM state per direction.
     patch: side in pixels of the reduced crop that a small network sees beside the towers and learns with the rest, 0
         for none: frozen towers tell objects apart more than their colours and their makes.
+    attributes: heads read colour, type and motion from either side and learn what the training sentences say of them;
+        most of a score is then what they read, and the rest comes of W_v and W_s.
+    course: how the path through the box points bends is told beside the BiLSTM over them.
     dropout: share of the features that training leaves out before W_v and W_s.
     weights: a local copy of the pretrained weights, in place of the loader's download; empty for the loader's own.
     """
@@ -42,6 +45,8 @@ class ModelConfig:
     width: int = 256
     motion_width: int = 64
     patch: int = 0
+    attributes: bool = False
+    course: bool = False
     dropout: float = 0.0
     weights: str = ""
 

@@ -20,6 +20,7 @@ from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 from ..augment import mirrored_sentence
 from ..data import ahead, batch_ends, nothing_readable, sentences
 from ..scenes import camera
+from .attributes import mirrored_labels, said_labels, shown_labels
 from .looks import Look, Path
 from .negatives import NegativeSampler, mine_texts, within_batch
 
@@ -110,12 +111,14 @@ class Batch:
 
     wordings: int64 [U], the distinct texts, as rows of the dataset's `tokens`.
     vehicle_rows, text_rows: int64 [M, K], rows of `vehicles` and `wordings`, of which number 0 is the sample's anchor.
+    labels: int64 [V, 3], of the vehicles, as `attributes.shown_labels` gives them.
     """
 
     vehicles: Vehicles
     wordings: np.ndarray
     vehicle_rows: np.ndarray
     text_rows: np.ndarray
+    labels: np.ndarray
 
 
 def read_vehicles(
@@ -150,6 +153,7 @@ class ContrastiveDataset:
     """The samples of a set of tracks: every sentence of `nl` is the anchor of one sample an epoch.
 
     seen: what frozen towers saw, which batches hold in place of images; None by default.
+    said: int64 [U, 3], what each row of `tokens` says, as `attributes.said_labels` gives it.
     """
 
     def __init__(
@@ -187,6 +191,7 @@ class ContrastiveDataset:
         distinct, wording = np.unique(sides, return_inverse=True)
         self._wording = wording.reshape(2, -1)
         self.tokens = tokenizer(distinct.tolist())
+        self.said, self._labels = said_labels(distinct.tolist()), shown_labels(tracks)
         for row in np.flatnonzero(self.tokens.cut):
             store.notices.add("text cut", repr(str(distinct[row])))
         self._batch, self._within_batch = batch, negatives.within_batch
@@ -256,7 +261,14 @@ class ContrastiveDataset:
         side[distinct_rows] = sides
         wordings = self._wording[side[self._owners[texts]], texts]
         distinct_wordings, text_rows = np.unique(wordings, return_inverse=True)
-        return Batch(vehicles, distinct_wordings, vehicle_rows.reshape(rows.shape), text_rows.reshape(texts.shape))
+        labels = self._labels[distinct_rows]
+        return Batch(
+            vehicles,
+            distinct_wordings,
+            vehicle_rows.reshape(rows.shape),
+            text_rows.reshape(texts.shape),
+            np.where(sides[:, None] == 1, mirrored_labels(labels), labels),
+        )
 
     def _order(self, epoch: int) -> np.ndarray:
         """Return the text rows in an epoch's order: each track is shown once before any is shown again."""

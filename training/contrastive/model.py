@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..backbones.pixels import Normalise
-from .motion import MotionEncoder
+from .attributes import SAID, SHOWN, Head, said_vector, shown_vector
+from .motion import Course, MotionEncoder
 from .patch import PatchNetwork
 from .towers import build_towers
 
@@ -21,28 +22,44 @@ if TYPE_CHECKING:
     from .towers import Tower
 
 
+_TOLD = 0.85  # share of a score that attributes have, chosen on the city's held-out scene
+
+
 class Projection(nn.Module):
     """The last linear map (W_v or W_s) and the L2 norm, in float32 whatever comes before them.
 
     standardise: features are brought to mean 0 and variance 1 over the training set first.
     dropout: share of the features that training leaves out.
+    told: size of a unit vector that is given beside the features and is part of the result as it is.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, standardise: bool = False, dropout: float = 0.0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, standardise: bool = False, dropout: float = 0.0, told: int = 0
+    ) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.BatchNorm1d(inputs, affine=False) if standardise else nn.Identity()
-        self.linear = nn.Linear(inputs, outputs, bias=False)
+        self.linear = nn.Linear(inputs, outputs - told, bias=False)
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """features: float [B, …], joined along the last axis.  Returns float32 [B, outputs], unit."""
+    def forward(self, features: Sequence[Tensor], told: Tensor | None = None) -> Tensor:
+        """Return float32 [B, outputs], unit.
+
+        features: float [B, …], joined along the last axis.  told: float [B, told], unit.
+        """
         joined = torch.cat([part.float() for part in features], dim=1)
         with torch.autocast(joined.device.type, enabled=False):
-            return functional.normalize(self.linear(self.dropout(self.norm(joined))), dim=1)
+            seen = functional.normalize(self.linear(self.dropout(self.norm(joined))), dim=1)
+            if told is None:
+                return seen
+            return torch.cat([(1 - _TOLD) ** 0.5 * seen, _TOLD**0.5 * told], dim=1)
 
 
 class VehicleEncoder(nn.Module):
-    """v = W_v [background | crop | motion], unit; with a patch network, W_v [background | crop | motion | patch]."""
+    """v = W_v [background | crop | motion], unit.
+
+    With a patch network, what it sees follows, and then, if asked for, the course of the path. With heads for
+    attributes a part of v is what they tell: colour and type, read from crop and patch, and motion, from the points.
+    """
 
     def __init__(self, config: ContrastiveConfig, image: Tower, crop: Tower | None) -> None:
         super().__init__()
@@ -50,13 +67,21 @@ class VehicleEncoder(nn.Module):
         self.crop = crop.module if crop else None
         self.motion = MotionEncoder(config.model.motion_width)
         self.patch = PatchNetwork(config.model.patch) if config.model.patch else None
-        widths = image.width + (crop or image).width + self.motion.width + (self.patch.width if self.patch else 0)
+        dropout, patch_width = config.model.dropout, self.patch.width if self.patch else 0
+        self.course = Course(config.model.motion_width) if config.model.course else None
+        looks = (crop or image).width + patch_width
+        path = self.motion.width + (self.course.width if self.course else 0)
+        self.looks_head = self.path_head = None
+        if config.model.attributes:
+            self.looks_head = Head(looks, sum(SHOWN[:2]))
+            self.path_head = Head(path, SHOWN[2])
         # The levels of EfficientNet differ in their scales.
         self.projection = Projection(
-            widths,
+            image.width + looks + path,
             config.model.width,
             standardise=config.model.backbone == "compact",
-            dropout=config.model.dropout,
+            dropout=dropout,
+            told=sum(SAID) if config.model.attributes else 0,
         )
         self.normalise = Normalise(config.recipe.mean, config.recipe.std)
 
@@ -65,8 +90,13 @@ class VehicleEncoder(nn.Module):
 
         Returns float32 [B, width], unit.
         """
-        patch = self.patch.reduce(crop) if self.patch else None
-        return self.join(*self.look(background, crop), points, lengths, patch)
+        return self.tell(*self.see(background, crop, points, lengths))[0]
+
+    def see(
+        self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        """Return what `tell` takes of vehicles as `forward` takes them."""
+        return *self.look(background, crop), points, lengths, self.patch.reduce(crop) if self.patch else None
 
     def look(self, background: Tensor, crop: Tensor) -> tuple[Tensor, Tensor]:
         """Return the towers' features of both images, float [B, D] each."""
@@ -76,15 +106,21 @@ class VehicleEncoder(nn.Module):
             return shown, cut
         return self.image(self._normalise(background)), self.crop(self._normalise(crop))
 
-    def join(
+    def tell(
         self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor, patch: Tensor | None = None
-    ) -> Tensor:
-        """Return the vectors of vehicles whose images the towers have seen.
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the vectors of vehicles whose images the towers have seen, float32 [B, width], unit.
 
+        With them come the logits of attributes, float32 [B, sum(SHOWN)], if there are heads for these.
         background, crop: float [B, D].  patch: uint8 [B, s, s, 3], the crops reduced, if there is a network for them.
         """
-        parts = [background, crop, self.motion(points, lengths)]
-        return self.projection([*parts, self.patch(patch)] if self.patch else parts)
+        small = [self.patch(patch)] if self.patch else []
+        motion, course = self.motion(points, lengths), [self.course(points, lengths)] if self.course else []
+        parts = [background, crop, motion, *small, *course]
+        if self.looks_head is None:
+            return self.projection(parts), None
+        logits = torch.cat([self.looks_head([crop, *small]), self.path_head([motion, *course])], dim=1)
+        return self.projection(parts, shown_vector(logits)), logits
 
     def _normalise(self, images: Tensor) -> Tensor:
         """uint8 [B, S, S, 3] → [B, 3, S, S] of the tower's own precision."""
@@ -92,20 +128,30 @@ class VehicleEncoder(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """s = W_s t, unit."""
+    """s = W_s t, unit; with a head for attributes, a part of s is what it tells."""
 
     def __init__(self, config: ContrastiveConfig, text: Tower) -> None:
         super().__init__()
         self.tower = text.module
-        self.projection = Projection(text.width, config.model.width, dropout=config.model.dropout)
+        dropout = config.model.dropout
+        self.head = Head(text.width, sum(SAID)) if config.model.attributes else None
+        told = sum(SAID) if self.head else 0
+        self.projection = Projection(text.width, config.model.width, dropout=dropout, told=told)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """ids, mask: int64 [B, L], mask 1 on real tokens.  Returns float32 [B, width], unit."""
-        return self.join(self.tower(ids, mask))
+        return self.tell(self.tower(ids, mask))[0]
 
-    def join(self, features: Tensor) -> Tensor:
-        """Return the vectors of sentences that the tower has read. features: float [B, D]."""
-        return self.projection([features])
+    def tell(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the vectors of sentences that the tower has read, float32 [B, width], unit.
+
+        With them come the logits of what they say, float32 [B, sum(SAID)], if there is a head for it.
+        features: float [B, D].
+        """
+        if self.head is None:
+            return self.projection([features]), None
+        logits = self.head([features])
+        return self.projection([features], said_vector(logits)), logits
 
 
 class ContrastiveModel(nn.Module):

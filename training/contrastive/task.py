@@ -15,6 +15,7 @@ from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
 from ..data import held_out_metrics, identity, sentences
+from .attributes import SAID, SHOWN, attribute_loss
 from .dataset import SEEN_AT_ONCE, ContrastiveDataset, Seen, Vehicles, read_vehicles
 from .looks import Look
 from .losses import contrastive_loss
@@ -103,9 +104,14 @@ class ContrastiveTask:
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss of one batch; each distinct vehicle and sentence is encoded once."""
-        vehicles = self._encode_vehicles(batch.vehicles)[torch.from_numpy(batch.vehicle_rows)]
-        texts = self._encode_wordings(batch.wordings)[torch.from_numpy(batch.text_rows)]
-        return contrastive_loss(texts, vehicles, self.config.loss)
+        vehicles, shown = self._tell_vehicles(batch.vehicles)
+        texts, said = self._tell_wordings(batch.wordings)
+        rows = (torch.from_numpy(of).to(self.device) for of in (batch.text_rows, batch.vehicle_rows))
+        loss = contrastive_loss(texts[next(rows)], vehicles[next(rows)], self.config.loss)
+        if shown is None or said is None:
+            return loss
+        labels = (torch.from_numpy(of).to(self.device) for of in (batch.labels, self.dataset.said[batch.wordings]))
+        return loss + attribute_loss(shown, next(labels), SHOWN) + attribute_loss(said, next(labels), SAID)
 
     def validate(self) -> dict[str, float]:
         """Return "mrr", "recall_5", "recall_10" of ranking the held-out tracks by their sentences; empty without any.
@@ -123,10 +129,11 @@ class ContrastiveTask:
         config = self.config.to_toml()
         save_checkpoint(directory, self.model, config=config, tokenizer=self._tokenizer_text, steps=steps)
 
-    def _encode_vehicles(self, vehicles: Vehicles) -> Tensor:
+    def _tell_vehicles(self, vehicles: Vehicles) -> tuple[Tensor, Tensor | None]:
+        """Return the vectors of vehicles and the logits of their attributes, if there are heads for them."""
         inputs = (vehicles.background, vehicles.crop, vehicles.points, vehicles.lengths, vehicles.patch)
         tensors = [torch.from_numpy(values).to(self.device) for values in inputs if values is not None]
-        return self.model.vehicle.join(*tensors) if vehicles.are_seen else self.model.encode_vehicles(*tensors)
+        return self.model.vehicle.tell(*(tensors if vehicles.are_seen else self.model.vehicle.see(*tensors)))
 
     def _copies(self, progress: Progress) -> Copies:
         """Return what the towers make of copies of the tracks, having seen to it that they have read the texts too."""
@@ -142,11 +149,13 @@ class ContrastiveTask:
             self._memory.embeddings = embed(texts)
         return self._memory.embeddings
 
-    def _encode_wordings(self, rows: np.ndarray) -> Tensor:
+    def _tell_wordings(self, rows: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        """Return the vectors of wordings and the logits of what they say, if there is a head for that."""
+        text = self.model.text
         if self._memory.texts is not None:
-            return self.model.text.join(self._memory.texts[torch.from_numpy(rows)].to(self.device))
+            return text.tell(self._memory.texts[torch.from_numpy(rows)].to(self.device))
         ids, mask = self.dataset.tokens.ids[rows], self.dataset.tokens.mask[rows]
-        return self.model.encode_texts(torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device))
+        return text.tell(text.tower(torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device)))
 
     @torch.no_grad()
     def _see(self, vehicles: Sequence[Vehicle]) -> Seen:
@@ -172,7 +181,7 @@ class ContrastiveTask:
             features = self._features_of(self._tokenizer(sentences(tracks)))
         if self.config.schedule.copies:
             self._memory.held_texts = features
-        vectors = self.model.text.join(features.to(self.device)).cpu().numpy()
+        vectors = self.model.text.tell(features.to(self.device))[0].cpu().numpy()
         owners = np.repeat(np.arange(len(tracks)), [len(track.nl) for track in tracks])
         return _means(zip(owners, vectors, strict=True), len(tracks))
 
@@ -181,7 +190,7 @@ class ContrastiveTask:
         rows, seen = self._memory.held_vehicles or self._look_at(tracks)
         if self.config.schedule.copies:
             self._memory.held_vehicles = rows, seen  # the towers will see the same in every epoch
-        vectors = [self._encode_vehicles(block).cpu().numpy() for block in seen]
+        vectors = [self._tell_vehicles(block)[0].cpu().numpy() for block in seen]
         return _means(zip(rows, np.concatenate(vectors), strict=True), len(tracks))
 
     def _look_at(self, tracks: Sequence[Track]) -> tuple[list[int], list[Vehicles]]:

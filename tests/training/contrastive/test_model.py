@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from nlvr.training.contrastive.attributes import SAID, SHOWN
 from nlvr.training.contrastive.config import load_config
 from nlvr.training.contrastive.model import ContrastiveModel
 
@@ -73,9 +74,47 @@ def test_a_patch_network_sees_the_mean_colours_of_a_reduced_crop():
     means = crop.float().reshape(3, 16, 4, 16, 4, 3).mean((2, 4))
     assert patch.dtype == torch.uint8
     assert (patch - means).abs().max() <= 0.5
-    joined = model.vehicle.join(*model.vehicle.look(*inputs[:2]), *inputs[2:], patch)
+    *seen, shown = model.vehicle.see(*inputs)
+    assert torch.equal(shown, patch)
+    joined, _ = model.vehicle.tell(*seen, patch)
     torch.testing.assert_close(joined, model.encode_vehicles(*inputs))
-    assert not torch.allclose(joined, model.vehicle.join(*model.vehicle.look(*inputs[:2]), *inputs[2:], 255 - patch))
+    assert not torch.allclose(joined, model.vehicle.tell(*seen, 255 - patch)[0])
+
+
+@torch.no_grad()
+def test_heads_read_attributes_and_the_vectors_tell_them():
+    model = build("model.attributes=true", "model.patch=16").eval()
+    for encoder, sizes, inputs in ((model.vehicle, SHOWN, model.vehicle.see(*vehicles(3))), (model.text, SAID, None)):
+        seen = inputs or (model.text.tower(*texts(3)),)
+        vectors, logits = encoder.tell(*seen)
+        assert logits.shape == (3, sum(sizes))
+        head = encoder.path_head if encoder is model.vehicle else encoder.head
+        head.layers[-1].bias += torch.linspace(-3, 3, len(head.layers[-1].bias))
+        told, others = encoder.tell(*seen)
+        assert not torch.allclose(others, logits)
+        assert not torch.allclose(told, vectors)
+
+
+@torch.no_grad()
+def test_where_a_vehicle_goes_is_read_from_its_boxes_and_what_it_is_from_its_crop():
+    model = build("model.attributes=true", "model.patch=16", "model.course=true").eval()
+    looks = sum(SHOWN[:2])
+    background, crop, points, lengths = vehicles(2)
+    other_background, other_crop, other_points, _ = vehicles(2, seed=1)
+    read = {
+        name: model.vehicle.tell(*model.vehicle.see(*inputs))[1]
+        for name, inputs in {
+            "as it is": (background, crop, points, lengths),
+            "elsewhere": (other_background, crop, points, lengths),
+            "another": (background, other_crop, points, lengths),
+            "another way": (background, crop, other_points, lengths),
+        }.items()
+    }
+    torch.testing.assert_close(read["elsewhere"], read["as it is"])
+    torch.testing.assert_close(read["another"][:, looks:], read["as it is"][:, looks:])
+    assert not torch.allclose(read["another"][:, :looks], read["as it is"][:, :looks])
+    torch.testing.assert_close(read["another way"][:, :looks], read["as it is"][:, :looks])
+    assert not torch.allclose(read["another way"][:, looks:], read["as it is"][:, looks:])
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nlvr.training.contrastive.motion import MotionEncoder
+from nlvr.training.contrastive.motion import Course, MotionEncoder
 
 WIDTH = 64
 
@@ -61,3 +61,37 @@ def test_training_reaches_both_directions():
     encoder = MotionEncoder(8)
     encoder(torch.rand(3, 5, 2), torch.tensor([5, 1, 3])).sum().backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in encoder.parameters())
+
+
+def path(*points):
+    return torch.tensor([points]), torch.tensor([len(points)])
+
+
+def test_a_course_does_not_depend_on_how_often_a_path_was_sampled():
+    course, share = Course(8), torch.linspace(0, 1, 9)[:, None]
+    bend = torch.cat([share, share**2], dim=1)
+    fine = torch.nn.functional.interpolate(bend.T[None], size=17, mode="linear", align_corners=True)[0].T
+    for points in (bend, fine):
+        torch.testing.assert_close(
+            course.describe(points[None], torch.tensor([len(points)])), course.describe(bend[None], torch.tensor([9]))
+        )
+
+
+def test_a_course_bends_the_other_way_when_it_is_mirrored():
+    course, share = Course(8), torch.linspace(0, 1, 9)
+    left = torch.stack([share, share**2], dim=1)[None]
+    mirrored = torch.stack([1 - share, share**2], dim=1)[None]
+    lengths = torch.tensor([9])
+    bends = [course.describe(points, lengths)[0, -1].item() for points in (left, mirrored)]
+    assert bends[0] == pytest.approx(-bends[1], rel=1e-4)
+    assert abs(bends[0]) > 0.5
+    straight = torch.stack([share, share], dim=1)[None]
+    assert course.describe(straight, lengths)[0, -1].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_padding_says_nothing_of_a_course_and_a_lone_point_has_one():
+    course = Course(8).eval()
+    points, lengths = path((0.1, 0.2), (0.4, 0.2), (0.5, 0.7))
+    padded = torch.cat([points, torch.full((1, 4, 2), 9.0)], dim=1)
+    torch.testing.assert_close(course(padded, lengths), course(points, lengths))
+    assert course(*path((0.3, 0.3))).isfinite().all()

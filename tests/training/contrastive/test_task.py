@@ -13,10 +13,12 @@ import torch
 from nlvr.engine.cityflow import load_tracks
 from nlvr.engine.errors import InputError
 from nlvr.engine.frames import FrameStore
+from nlvr.engine.language import COLOURS
 from nlvr.engine.metrics import ranking_metrics
 from nlvr.engine.sampling import Shot, ShotPlan
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training import loop
+from nlvr.training.contrastive.attributes import SAID, SHOWN, attribute_loss
 from nlvr.training.contrastive.config import load_config
 from nlvr.training.contrastive.dataset import Vehicles, read_vehicles
 from nlvr.training.contrastive.looks import Look
@@ -104,6 +106,26 @@ def test_the_loss_is_that_of_encoding_every_candidate(city, settings):
         torch.testing.assert_close(task.loss(batch), expected)
 
 
+def test_heads_learn_what_the_sentences_say_of_each_vehicle_as_it_is_shown(city):
+    task = make(city, "model.attributes=true", "augment.flip=0.5", "schedule.batch=6")
+    task.model.eval()
+    batch, plain = task.dataset.load(0, 0), make(city, "schedule.batch=6")
+    distinct = sorted({int(row) for row in batch.vehicle_rows.flat})
+    colours = [COLOURS[label] for label in batch.labels[:, 0]]
+    assert len(distinct) == len(batch.labels)
+    assert set(colours) <= {"red", "blue", "white", "yellow"}
+    said = task.dataset.said[batch.wordings]
+    with torch.inference_mode():
+        vehicles, shown = task._tell_vehicles(batch.vehicles)
+        texts, read = task._tell_wordings(batch.wordings)
+        contrast = contrastive_loss(texts[batch.text_rows], vehicles[batch.vehicle_rows], task.config.loss)
+        learned = attribute_loss(shown, torch.tensor(batch.labels), SHOWN) + attribute_loss(
+            read, torch.tensor(said), SAID
+        )
+        torch.testing.assert_close(task.loss(batch), contrast + learned)
+        assert plain._tell_vehicles(plain.dataset.load(0, 0).vehicles)[1] is None
+
+
 def test_the_measure_is_the_mean_cosine_over_sentences_and_frames(city):
     task = make(city, "recipe.frames='2'", everything=True)
     task.model.eval()
@@ -151,7 +173,10 @@ def test_what_frozen_towers_saw_stands_for_the_images(city):
         assert seen.validate() == pytest.approx(shown.validate())
 
 
-@pytest.mark.parametrize("more", [(), ("model.patch=32", "negatives.within_batch=true", "schedule.anneal=true")])
+LEARNING = ("model.patch=32", "model.attributes=true", "negatives.within_batch=true", "schedule.anneal=true")
+
+
+@pytest.mark.parametrize("more", [(), LEARNING])
 def test_a_run_on_features_resumes_as_if_it_had_never_stopped(city, tmp_path, monkeypatch, more):
     settings = (*FROZEN, "schedule.epochs=3", "augment.flip=0.5", "augment.photo=1", "augment.path=0.1", *more)
     whole = make(city, *settings)

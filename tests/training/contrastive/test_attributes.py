@@ -1,0 +1,85 @@
+"""What heads learn from: labels read in sentences, and a loss that passes over what is not known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nlvr.engine.cityflow import Track
+from nlvr.engine.language import COLOURS, MOTIONS, TYPES
+from nlvr.training.contrastive.attributes import (
+    SAID,
+    SHOWN,
+    attribute_loss,
+    mirrored_labels,
+    said_labels,
+    said_vector,
+    shown_labels,
+    shown_vector,
+)
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def track(*sentences):
+    return Track("t", ("a.jpg",), np.ones((1, 4)), sentences, ())
+
+
+def test_a_track_shows_what_most_of_its_sentences_say():
+    labels = shown_labels(
+        [track("A red sedan turns left.", "A maroon SUV turns left.", "A red sedan."), track("Something moves.")]
+    )
+    assert labels.tolist() == [[COLOURS.index("red"), TYPES.index("sedan"), MOTIONS.index("left")], [-1, -1, -1]]
+
+
+def test_a_sentence_that_says_nothing_has_a_label_of_its_own():
+    labels = said_labels(["A blue van stops.", "A van.", "It moves."])
+    said = [COLOURS.index("blue"), TYPES.index("van"), MOTIONS.index("stop")]
+    assert labels.tolist() == [said, [len(COLOURS), TYPES.index("van"), len(MOTIONS)], list(SHOWN)]
+
+
+def test_no_tracks_and_no_sentences_have_no_labels():
+    assert shown_labels([]).shape == said_labels([]).shape == (0, 3)
+
+
+def test_a_mirrored_vehicle_turns_the_other_way_and_is_else_the_same():
+    left, right, stop = (MOTIONS.index(name) for name in ("left", "right", "stop"))
+    labels = np.array([[1, 2, left], [3, 4, right], [5, 6, stop], [7, 8, -1]])
+    assert mirrored_labels(labels).tolist() == [[1, 2, right], [3, 4, left], [5, 6, stop], [7, 8, -1]]
+    assert mirrored_labels(mirrored_labels(labels)).tolist() == labels.tolist()
+
+
+def test_what_is_told_is_compared_by_how_likely_both_mean_the_same():
+    generator = torch.Generator().manual_seed(0)
+    shown, said = (torch.randn(4, sum(sizes), generator=generator) for sizes in (SHOWN, SAID))
+    one, other = shown_vector(shown), said_vector(said)
+    for vectors in (one, other):
+        torch.testing.assert_close(vectors.norm(dim=1), torch.ones(4))
+    expected = torch.zeros(4, 4)
+    for p, q in zip(shown.split(SHOWN, dim=1), said.split(SAID, dim=1), strict=True):
+        values = p.shape[1]
+        expected += (p / 1.5).softmax(1).sqrt() @ q.softmax(1)[:, :values].sqrt().T / 3
+    torch.testing.assert_close(one @ other.T, expected)
+
+
+def test_what_is_not_said_tells_no_vehicles_apart():
+    silent = torch.full((1, sum(SAID)), -30.0)
+    silent[:, np.cumsum(SAID) - 1] = 30.0
+    shown = torch.randn(5, sum(SHOWN), generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(shown_vector(shown) @ said_vector(silent).T, torch.zeros(5, 1))
+
+
+def test_the_loss_passes_over_what_is_not_known():
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(3, sum(SHOWN), generator=generator)
+    labels = torch.tensor([[0, 1, 2], [3, -1, -1], [-1, -1, -1]])
+    colour, kind, motion = logits.split(SHOWN, dim=1)
+
+    def entropy(part, row, label):
+        log = part[row].log_softmax(0)
+        return -(0.9 * log[label] + 0.1 * log.mean())
+
+    expected = ((entropy(colour, 0, 0) + entropy(colour, 1, 3)) / 2 + entropy(kind, 0, 1) + entropy(motion, 0, 2)) / 3
+    torch.testing.assert_close(attribute_loss(logits, labels, SHOWN), expected)
+    assert attribute_loss(logits, torch.full((3, 3), -1), SHOWN) == 0
