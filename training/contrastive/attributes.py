@@ -26,7 +26,7 @@ _UNKNOWN = -1
 _LEFT, _RIGHT = MOTIONS.index("left"), MOTIONS.index("right")
 _SMOOTHING = 0.1  # annotators disagree
 _FLATTENED = 1.5  # heads are surer of vehicles that they learned from than of others; chosen on the held-out scene
-_DROPOUT = 0.2
+_DROPOUT = 0.1
 
 
 class Head(nn.Module):

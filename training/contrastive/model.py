@@ -120,7 +120,8 @@ class VehicleEncoder(nn.Module):
         if self.looks_head is None:
             return self.projection(parts), None
         logits = torch.cat([self.looks_head([crop, *small]), self.path_head([motion, *course])], dim=1)
-        return self.projection(parts, shown_vector(logits)), logits
+        # Labels alone teach the heads: contrast would make them surer than they are right.
+        return self.projection(parts, shown_vector(logits.detach())), logits
 
     def _normalise(self, images: Tensor) -> Tensor:
         """uint8 [B, S, S, 3] → [B, 3, S, S] of the tower's own precision."""
@@ -151,7 +152,7 @@ class TextEncoder(nn.Module):
         if self.head is None:
             return self.projection([features]), None
         logits = self.head([features])
-        return self.projection([features], said_vector(logits)), logits
+        return self.projection([features], said_vector(logits.detach())), logits
 
 
 class ContrastiveModel(nn.Module):
