@@ -4,8 +4,10 @@
 //   stored number, and the two of int32 and int8 convert), store(p, count), add(a, b), multiply(a, b),
 //   multiply_add(a, b, c), larger_magnitude(a, b), largest(), above(a, floor) (one bit a lane), round(p, count), and
 //   sums(lanes[N], out), which folds each of N sets of lanes by the one tree; kQueries x kTracks, the tile of scores
-//   that fits its registers; kChannels, how many channels of a box it sums side by side.
-// `Codes`, products of int8: what `Floats` below says of float32.
+//   that fits its registers; kChannels, how many channels of a box it sums side by side; and kParts: where the lanes
+//   are several registers, a tile may go through its rows once for each, and so hold as many more scores. Part<P> is
+//   then what `Floats` says, for one of them, and put<P>(sum) takes its sum.
+// `Codes`, products of int8: what `Floats` below says of float32; and kCheap, Kernels::cheap_products.
 //
 // Included by each kernels_<isa>.cpp alone. Everything is in an unnamed namespace, so no copy is shared between them.
 #pragma once
@@ -31,14 +33,22 @@ template <int N, int I = 0, class F>
     }
 }
 
+// Lanes of one register alone have no parts to name.
+template <class Lanes, int P>
+struct PartOf {
+    using Type = typename Lanes::template Part<P>;
+};
+
 // Inner products of float32, kStep elements at a time.
 template <class Lanes>
 struct Floats {
     using Element = float;
     using Result = float;
     using Sum = Lanes;
+    template <int P>
+    using Part = typename PartOf<Lanes, P>::Type;
     static constexpr std::size_t kStep = kLanes;
-    static constexpr int kQueries = Lanes::kQueries, kTracks = Lanes::kTracks;
+    static constexpr int kQueries = Lanes::kQueries, kTracks = Lanes::kTracks, kParts = Lanes::kParts;
 
     template <class... Count>
     static Lanes query(const float* from, Count... count) {
@@ -89,7 +99,14 @@ void product_tile(const typename Product::Element* const* queries, const typenam
                   std::size_t dims, const typename Product::Result* offsets, typename Product::Result* out,
                   std::size_t out_stride) {
     typename Product::Sum sums[Queries * Tracks];
-    if constexpr (kOrder == Order::kTogether) {
+    if constexpr (kOrder == Order::kTogether && Product::kParts > 1) {
+        unrolled<Product::kParts>([&](auto p) {
+            using Part = typename Product::template Part<p>;
+            typename Part::Sum part_sums[Queries * Tracks];
+            accumulate<Part, Queries, Tracks>(queries, tracks, dims, part_sums);
+            unrolled<Queries * Tracks>([&](auto n) { sums[n].template put<p>(part_sums[n]); });
+        });
+    } else if constexpr (kOrder == Order::kTogether) {
         accumulate<Product, Queries, Tracks>(queries, tracks, dims, sums);
     } else {
         unrolled<Tracks>([&](auto j) {
@@ -319,6 +336,7 @@ constexpr Kernels table() {
     return {.scores = products<Floats<Lanes>>,
             .pair_scores = pair_scores<Lanes>,
             .products = products<Codes>,
+            .cheap_products = Codes::kCheap,
             .above = above<Lanes>,
             .reaching = reaching<Lanes>,
             .magnitude = magnitude<Lanes>,

@@ -54,6 +54,7 @@ struct Fold {
 };
 
 struct Avx512Lanes {
+    static constexpr int kParts = 1;
     static constexpr int kQueries = 4;
     static constexpr int kTracks = 4;
     static constexpr int kChannels = 16;
@@ -152,7 +153,8 @@ struct Avx512Products : Avx512Codes {
     using Element = std::int8_t;
     using Result = std::int32_t;
     using Sum = __m512i;
-    static constexpr int kQueries = 4, kTracks = 4;
+    static constexpr int kQueries = 4, kTracks = 4, kParts = 1;
+    static constexpr bool kCheap = true;
 
     static __m512i zero() { return _mm512_setzero_si512(); }
     template <int N>

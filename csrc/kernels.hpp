@@ -76,6 +76,9 @@ struct Kernels {
     void (*products)(const std::int8_t* const* queries, std::size_t queries_size, const std::int8_t* const* tracks,
                      std::size_t tracks_size, std::size_t dims, std::int32_t* out);
 
+    // Whether such products cost so much less than scores that it pays to make codes of tracks that have none.
+    bool cheap_products;
+
     // The places in order whose score is not at or below the floor; returns how many. Not-a-number passes either way.
     std::size_t (*above)(const float* scores, std::size_t size, float floor, std::uint32_t* places);
     // The same of the bound that a product of codes gives.

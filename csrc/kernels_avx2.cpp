@@ -28,13 +28,39 @@ class Sixteen {
     T some_[kLanes] = {};
 };
 
+// Inner products in eight of the lanes.
+template <int P>
+struct Avx2Half {
+    using Element = float;
+    using Sum = __m256;
+    static constexpr std::size_t kStep = kLanes;
+
+    static __m256 zero() { return _mm256_setzero_ps(); }
+    static __m256 query(const float* from) { return _mm256_loadu_ps(from + 8 * P); }
+    static __m256 query(const float* from, std::size_t count) {
+        return _mm256_maskload_ps(from + 8 * P, first(static_cast<std::ptrdiff_t>(count) - 8 * P));
+    }
+    static __m256 track(const float* from) { return query(from); }
+    static __m256 track(const float* from, std::size_t count) { return query(from, count); }
+    static __m256 add_product(__m256 query, __m256 track, __m256 sum) { return _mm256_fmadd_ps(query, track, sum); }
+};
+
 struct Avx2Lanes {
-    // Eight accumulators of two registers each would leave no room for the rows: 2 x 2 x 2 and six for the rows.
-    static constexpr int kQueries = 2;
-    static constexpr int kTracks = 2;
+    // Of sixteen registers twelve hold sums of half the lanes, three a track each, and one a query. With all the lanes
+    // at once it would be four scores, and twice the loads for each.
+    template <int P>
+    using Part = Avx2Half<P>;
+    static constexpr int kParts = 2;
+    static constexpr int kQueries = 4;
+    static constexpr int kTracks = 3;
     static constexpr int kChannels = 4;
 
     __m256 low, high;
+
+    template <int P>
+    void put(__m256 half) {
+        (P == 0 ? low : high) = half;
+    }
 
     static Avx2Lanes set(float value) { return {_mm256_set1_ps(value), _mm256_set1_ps(value)}; }
     static Avx2Lanes zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
@@ -125,7 +151,8 @@ struct Avx2Products {
     using Result = std::int32_t;
     using Sum = __m256i;
     static constexpr std::size_t kStep = kLanes;
-    static constexpr int kQueries = 2, kTracks = 4;
+    static constexpr int kQueries = 2, kTracks = 4, kParts = 1;
+    static constexpr bool kCheap = false;  // as many instructions as of floats, and the codes to make
 
     static __m256i zero() { return _mm256_setzero_si256(); }
     static __m256i query(const std::int8_t* from, std::size_t count = kStep) {

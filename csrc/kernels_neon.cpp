@@ -23,6 +23,7 @@ class Sixteen {
 };
 
 struct NeonLanes {
+    static constexpr int kParts = 1;
     static constexpr int kQueries = 2;
     static constexpr int kTracks = 2;
     static constexpr int kChannels = 4;
@@ -121,7 +122,8 @@ struct NeonProducts {
     using Result = std::int32_t;
     using Sum = int32x4_t;
     static constexpr std::size_t kStep = kLanes;
-    static constexpr int kQueries = 4, kTracks = 2;
+    static constexpr int kQueries = 4, kTracks = 2, kParts = 1;
+    static constexpr bool kCheap = false;  // as many instructions as of floats
 
     static int32x4_t zero() { return vdupq_n_s32(0); }
     static int8x16_t query(const std::int8_t* from, std::size_t count = kStep) {

@@ -27,6 +27,7 @@ float widened(Float16 value) {
 }
 
 struct ScalarLanes {
+    static constexpr int kParts = 1;
     static constexpr int kQueries = 1;
     static constexpr int kTracks = 1;
     static constexpr int kChannels = 1;
@@ -103,7 +104,8 @@ struct ScalarProducts {
     using Result = std::int32_t;
     using Sum = std::int32_t;
     static constexpr std::size_t kStep = 1;
-    static constexpr int kQueries = 1, kTracks = 1;
+    static constexpr int kQueries = 1, kTracks = 1, kParts = 1;
+    static constexpr bool kCheap = true;
 
     static std::int32_t zero() { return 0; }
     template <class... Count>

@@ -170,7 +170,8 @@ class Scan {
     bool worth_screening(std::size_t queries, std::size_t tracks, std::size_t k) const {
         constexpr std::size_t kQueries = 8, kDims = 192, kTracks = 4096;
         if (dims_ > kMostCodeDims) return false;
-        return block_.has_codes() || (queries >= kQueries && dims_ >= kDims && tracks >= std::max(32 * k, kTracks));
+        if (block_.has_codes()) return true;
+        return isa_.cheap_products && queries >= kQueries && dims_ >= kDims && tracks >= std::max(32 * k, kTracks);
     }
 
     void quantize_queries() {
