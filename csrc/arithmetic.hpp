@@ -4,9 +4,10 @@
 //   stored number, and the two of int32 and int8 convert), store(p, count), add(a, b), multiply(a, b),
 //   multiply_add(a, b, c), larger_magnitude(a, b), largest(), above(a, floor) (one bit a lane), round(p, count), and
 //   sums(lanes[N], out), which folds each of N sets of lanes by the one tree; kQueries x kTracks, the tile of scores
-//   that fits its registers; kChannels, how many channels of a box it sums side by side; and kParts: where the lanes
-//   are several registers, a tile may go through its rows once for each, and so hold as many more scores. Part<P> is
-//   then what `Floats` says, for one of them, and put<P>(sum) takes its sum.
+//   that fits its registers (and kTracks the pairs that it takes side by side); kChannels, how many channels of a box
+//   it sums side by side; and kParts: where the lanes are several registers, a tile may go through its rows once for
+//   each, and so hold as many more scores. Part<P> then accumulates in one of them as `Floats` does in all, and
+//   put<P>(sum) takes its sum.
 // `Codes`, products of int8: what `Floats` below says of float32; and kCheap, Kernels::cheap_products.
 //
 // Included by each kernels_<isa>.cpp alone. Everything is in an unnamed namespace, so no copy is shared between them.
@@ -33,7 +34,7 @@ template <int N, int I = 0, class F>
     }
 }
 
-// Lanes of one register alone have no parts to name.
+// Looked up only where it is asked for: lanes of one register have no parts to name.
 template <class Lanes, int P>
 struct PartOf {
     using Type = typename Lanes::template Part<P>;
@@ -99,12 +100,13 @@ void product_tile(const typename Product::Element* const* queries, const typenam
                   std::size_t dims, const typename Product::Result* offsets, typename Product::Result* out,
                   std::size_t out_stride) {
     typename Product::Sum sums[Queries * Tracks];
-    if constexpr (kOrder == Order::kTogether && Product::kParts > 1) {
+    if constexpr (kOrder == Order::kTogether && Product::kParts > 1 && Tracks > 1) {
         unrolled<Product::kParts>([&](auto p) {
-            using Part = typename Product::template Part<p>;
+            constexpr int kPart = p;
+            using Part = typename Product::template Part<kPart>;
             typename Part::Sum part_sums[Queries * Tracks];
             accumulate<Part, Queries, Tracks>(queries, tracks, dims, part_sums);
-            unrolled<Queries * Tracks>([&](auto n) { sums[n].template put<p>(part_sums[n]); });
+            unrolled<Queries * Tracks>([&](auto n) { sums[n].template put<kPart>(part_sums[n]); });
         });
     } else if constexpr (kOrder == Order::kTogether) {
         accumulate<Product, Queries, Tracks>(queries, tracks, dims, sums);
@@ -131,6 +133,12 @@ void product_strip(const typename Product::Element* const* queries, const typena
     std::size_t j = 0;
     for (; j + Tracks <= tracks_size; j += Tracks) {
         product_tile<Product, kOrder, Queries, Tracks>(queries, tracks + j, dims, offsets, out + j, tracks_size);
+    }
+    // What is left goes four at a time where a tile of one query was longer than that.
+    if constexpr (Tracks > 4) {
+        for (; j + 4 <= tracks_size; j += 4) {
+            product_tile<Product, kOrder, Queries, 4>(queries, tracks + j, dims, offsets, out + j, tracks_size);
+        }
     }
     for (; j < tracks_size; ++j) {
         product_tile<Product, kOrder, Queries, 1>(queries, tracks + j, dims, offsets, out + j, tracks_size);

@@ -107,6 +107,7 @@ struct Avx512Lanes {
 // One instruction multiplies unsigned by signed bytes: a track's codes go in as code + 128, and what that adds to a
 // query's every sum comes off at its end.
 struct Avx512Codes {
+    static constexpr bool kCheap = true;
     static constexpr std::size_t kStep = 64;
 
     static __mmask64 first(std::size_t count) { return (__mmask64{1} << count) - 1; }
@@ -132,6 +133,7 @@ struct Avx512Codes {
 };
 #else
 struct Avx512Codes {
+    static constexpr bool kCheap = false;  // as many instructions as of floats, and the codes to make
     static constexpr std::size_t kStep = 32;
 
     static __m512i query(const std::int8_t* from) {
@@ -154,7 +156,6 @@ struct Avx512Products : Avx512Codes {
     using Result = std::int32_t;
     using Sum = __m512i;
     static constexpr int kQueries = 4, kTracks = 4, kParts = 1;
-    static constexpr bool kCheap = true;
 
     static __m512i zero() { return _mm512_setzero_si512(); }
     template <int N>

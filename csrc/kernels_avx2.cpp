@@ -47,7 +47,7 @@ struct Avx2Half {
 
 struct Avx2Lanes {
     // Of sixteen registers twelve hold sums of half the lanes, three a track each, and one a query. With all the lanes
-    // at once it would be four scores, and twice the loads for each.
+    // at once it would be four scores, and 1.7 times the loads for each.
     template <int P>
     using Part = Avx2Half<P>;
     static constexpr int kParts = 2;

@@ -105,7 +105,7 @@ struct ScalarProducts {
     using Sum = std::int32_t;
     static constexpr std::size_t kStep = 1;
     static constexpr int kQueries = 1, kTracks = 1, kParts = 1;
-    static constexpr bool kCheap = true;
+    static constexpr bool kCheap = true;  // a fused multiply-add is a call of the C library
 
     static std::int32_t zero() { return 0; }
     template <class... Count>

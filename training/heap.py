@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-_MOST = 2**31 - 1  # bytes
+_MOST, _OLDER_MOST = 2**31 - 1, 2**25  # bytes
 
 
 def keep_freed_memory() -> None:
@@ -15,6 +15,6 @@ def keep_freed_memory() -> None:
     backbone's layers. Other C libraries have no such setting, and are left as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, _MOST)
+    # Once it is told one of them, glibc adapts neither; older ones refuse a threshold above 32 MiB.
+    if mallopt is not None and (mallopt(_MMAP_THRESHOLD, _MOST) or mallopt(_MMAP_THRESHOLD, _OLDER_MOST)):
         mallopt(_TRIM_THRESHOLD, _MOST)

@@ -142,7 +142,8 @@ _CONTRASTIVE = Ablation(
         ),
     ),
     on_features=('schedule.frozen=["image", "text"]', *_FAST),
-    common=("negatives.within_batch=false",),  # P2 draws them
+    # P2 draws its negatives, and has no heads, whose share of the score no row could change.
+    common=("negatives.within_batch=false", "model.attributes=false", "model.course=false"),
 )
 
 ABLATIONS = {"contrastive": _CONTRASTIVE, "sbnet": _SBNET}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from nlvr.engine.preprocess import Recipe
 
 from ..settings import NOT_NEGATIVE, POSITIVE, SHARE, SettingsFormat
+from .readings import SAID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -180,6 +181,8 @@ def _faults(config: ContrastiveConfig) -> Iterator[Fault]:
         yield "recipe.size", f"compact takes a multiple of 32 pixels, not {size}", "change it"
     if config.model.patch and size % config.model.patch:
         yield "model.patch", f"{size} pixels are no multiple of {config.model.patch}", "change it or recipe.size"
+    if config.model.attributes and config.model.width <= sum(SAID):
+        yield "model.width", f"attributes alone take {sum(SAID)} of it", "raise it, or set model.attributes to false"
     if config.schedule.copies and set(config.schedule.frozen) != {"image", "text"}:
         yield "schedule.copies", "only frozen towers see copies beforehand", 'freeze "image" and "text", or set 0'
     if length > _LONGEST[backbone]:

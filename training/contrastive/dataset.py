@@ -20,9 +20,9 @@ from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 from ..augment import mirrored_sentence
 from ..data import ahead, batch_ends, nothing_readable, sentences
 from ..scenes import camera
-from .attributes import mirrored_labels, said_labels, shown_labels
 from .looks import Look, Path
 from .negatives import NegativeSampler, mine_texts, within_batch
+from .readings import mirrored_labels, said_labels, shown_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -111,7 +111,7 @@ class Batch:
 
     wordings: int64 [U], the distinct texts, as rows of the dataset's `tokens`.
     vehicle_rows, text_rows: int64 [M, K], rows of `vehicles` and `wordings`, of which number 0 is the sample's anchor.
-    labels: int64 [V, 3], of the vehicles, as `attributes.shown_labels` gives them.
+    labels: int64 [V, 3], of the vehicles, as `readings.shown_labels` gives them.
     """
 
     vehicles: Vehicles
@@ -153,7 +153,7 @@ class ContrastiveDataset:
     """The samples of a set of tracks: every sentence of `nl` is the anchor of one sample an epoch.
 
     seen: what frozen towers saw, which batches hold in place of images; None by default.
-    said: int64 [U, 3], what each row of `tokens` says, as `attributes.said_labels` gives it.
+    said: int64 [U, 3], what each row of `tokens` says, as `readings.said_labels` gives it.
     """
 
     def __init__(

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..backbones.pixels import Normalise
-from .attributes import SAID, SHOWN, Head, said_vector, shown_vector
+from .attributes import Head, Standardise, said_vector, shown_vector
 from .motion import Course, MotionEncoder
 from .patch import PatchNetwork
+from .readings import SAID, SHOWN
 from .towers import build_towers
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _TOLD = 0.85  # share of a score that attributes have, chosen on the city's held
 
 
 class Projection(nn.Module):
-    """The last linear map (W_v or W_s) and the L2 norm, in float32 whatever comes before them.
+    """The last linear map (W_v or W_s), the L2 norm and what is told beside it, in float32 whatever comes before them.
 
     standardise: features are brought to mean 0 and variance 1 over the training set first.
     dropout: share of the features that training leaves out.
@@ -38,7 +39,7 @@ class Projection(nn.Module):
     ) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.norm = nn.BatchNorm1d(inputs, affine=False) if standardise else nn.Identity()
+        self.norm = Standardise(inputs) if standardise else nn.Identity()
         self.linear = nn.Linear(inputs, outputs - told, bias=False)
 
     def forward(self, features: Sequence[Tensor], told: Tensor | None = None) -> Tensor:
@@ -96,7 +97,11 @@ class VehicleEncoder(nn.Module):
         self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
         """Return what `tell` takes of vehicles as `forward` takes them."""
-        return *self.look(background, crop), points, lengths, self.patch.reduce(crop) if self.patch else None
+        return *self.look(background, crop), points, lengths, self.reduce(crop)
+
+    def reduce(self, crop: Tensor) -> Tensor | None:
+        """Return crops, uint8 [B, S, S, 3], as the patch network takes them, if there is one."""
+        return self.patch.reduce(crop) if self.patch else None
 
     def look(self, background: Tensor, crop: Tensor) -> tuple[Tensor, Tensor]:
         """Return the towers' features of both images, float [B, D] each."""
@@ -120,8 +125,7 @@ class VehicleEncoder(nn.Module):
         if self.looks_head is None:
             return self.projection(parts), None
         logits = torch.cat([self.looks_head([crop, *small]), self.path_head([motion, *course])], dim=1)
-        # Labels alone teach the heads: contrast would make them surer than they are right.
-        return self.projection(parts, shown_vector(logits.detach())), logits
+        return self.projection(parts, shown_vector(logits)), logits
 
     def _normalise(self, images: Tensor) -> Tensor:
         """uint8 [B, S, S, 3] → [B, 3, S, S] of the tower's own precision."""
@@ -152,7 +156,7 @@ class TextEncoder(nn.Module):
         if self.head is None:
             return self.projection([features]), None
         logits = self.head([features])
-        return self.projection([features], said_vector(logits.detach())), logits
+        return self.projection([features], said_vector(logits)), logits
 
 
 class ContrastiveModel(nn.Module):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .attributes import Standardise
+
 
 class MotionEncoder(nn.Module):
     """Box points → the final states of a forward and a backward LSTM, joined (P2, section 3.2.2).
@@ -42,15 +44,15 @@ class Course(nn.Module):
     """
 
     _CUTS = 9
-    _STILL = 0.003  # of the image's side; what moves less between two cuts has no direction
+    _STILL = 0.003  # of the image's side; the less moves between two cuts, the less of a direction it has
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.width = width
         steps = self._CUTS - 1
-        inputs = 5 * steps + 2 * (steps - 1) + 2 + 2 + 1 + 1
+        inputs = 5 * steps + 2 * (steps - 1) + 6
         self.layers = nn.Sequential(
-            nn.BatchNorm1d(inputs, affine=False),
+            Standardise(inputs),
             nn.Linear(inputs, width),
             nn.ReLU(),
             nn.Linear(width, width),

@@ -15,11 +15,12 @@ from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
 from ..data import held_out_metrics, identity, sentences
-from .attributes import SAID, SHOWN, attribute_loss
+from .attributes import attribute_loss
 from .dataset import SEEN_AT_ONCE, ContrastiveDataset, Seen, Vehicles, read_vehicles
 from .looks import Look
 from .losses import contrastive_loss
 from .memory import Memory
+from .readings import SAID, SHOWN
 from .sentences import sentence_embeddings
 
 if TYPE_CHECKING:
@@ -106,12 +107,12 @@ class ContrastiveTask:
         """Return the loss of one batch; each distinct vehicle and sentence is encoded once."""
         vehicles, shown = self._tell_vehicles(batch.vehicles)
         texts, said = self._tell_wordings(batch.wordings)
-        rows = (torch.from_numpy(of).to(self.device) for of in (batch.text_rows, batch.vehicle_rows))
-        loss = contrastive_loss(texts[next(rows)], vehicles[next(rows)], self.config.loss)
+        text_rows, vehicle_rows = self._put(batch.text_rows), self._put(batch.vehicle_rows)
+        loss = contrastive_loss(texts[text_rows], vehicles[vehicle_rows], self.config.loss)
         if shown is None or said is None:
             return loss
-        labels = (torch.from_numpy(of).to(self.device) for of in (batch.labels, self.dataset.said[batch.wordings]))
-        return loss + attribute_loss(shown, next(labels), SHOWN) + attribute_loss(said, next(labels), SAID)
+        show, say = self._put(batch.labels), self._put(self.dataset.said[batch.wordings])
+        return loss + attribute_loss(shown, show, SHOWN) + attribute_loss(said, say, SAID)
 
     def validate(self) -> dict[str, float]:
         """Return "mrr", "recall_5", "recall_10" of ranking the held-out tracks by their sentences; empty without any.
@@ -132,7 +133,7 @@ class ContrastiveTask:
     def _tell_vehicles(self, vehicles: Vehicles) -> tuple[Tensor, Tensor | None]:
         """Return the vectors of vehicles and the logits of their attributes, if there are heads for them."""
         inputs = (vehicles.background, vehicles.crop, vehicles.points, vehicles.lengths, vehicles.patch)
-        tensors = [torch.from_numpy(values).to(self.device) for values in inputs if values is not None]
+        tensors = [self._put(values) for values in inputs if values is not None]
         return self.model.vehicle.tell(*(tensors if vehicles.are_seen else self.model.vehicle.see(*tensors)))
 
     def _copies(self, progress: Progress) -> Copies:
@@ -155,15 +156,19 @@ class ContrastiveTask:
         if self._memory.texts is not None:
             return text.tell(self._memory.texts[torch.from_numpy(rows)].to(self.device))
         ids, mask = self.dataset.tokens.ids[rows], self.dataset.tokens.mask[rows]
-        return text.tell(text.tower(torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device)))
+        return text.tell(text.tower(self._put(ids), self._put(mask)))
 
     @torch.no_grad()
     def _see(self, vehicles: Sequence[Vehicle]) -> Seen:
         """Return what the image towers make of vehicles' images, and what else of them is still to be seen."""
         vehicle, both = self.model.vehicle, ([one.background for one in vehicles], [one.crop for one in vehicles])
-        images = [torch.from_numpy(np.stack(values)).to(self.device) for values in both]
+        images = [self._put(np.stack(values)) for values in both]
         shown, cut = (features.cpu().numpy() for features in vehicle.look(*images))
-        return Seen(shown, cut, vehicle.patch.reduce(images[1]).cpu().numpy() if vehicle.patch else None)
+        patch = vehicle.reduce(images[1])
+        return Seen(shown, cut, None if patch is None else patch.cpu().numpy())
+
+    def _put(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
 
     @torch.no_grad()
     def _features_of(self, tokens: Tokens) -> Tensor:

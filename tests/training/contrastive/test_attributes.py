@@ -8,16 +8,8 @@ import torch
 
 from nlvr.engine.cityflow import Track
 from nlvr.engine.language import COLOURS, MOTIONS, TYPES
-from nlvr.training.contrastive.attributes import (
-    SAID,
-    SHOWN,
-    attribute_loss,
-    mirrored_labels,
-    said_labels,
-    said_vector,
-    shown_labels,
-    shown_vector,
-)
+from nlvr.training.contrastive.attributes import Head, attribute_loss, said_vector, shown_vector
+from nlvr.training.contrastive.readings import SAID, SHOWN, mirrored_labels, said_labels, shown_labels
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -83,3 +75,18 @@ def test_the_loss_passes_over_what_is_not_known():
     expected = ((entropy(colour, 0, 0) + entropy(colour, 1, 3)) / 2 + entropy(kind, 0, 1) + entropy(motion, 0, 2)) / 3
     torch.testing.assert_close(attribute_loss(logits, labels, SHOWN), expected)
     assert attribute_loss(logits, torch.full((3, 3), -1), SHOWN) == 0
+
+
+def test_what_is_told_leaves_no_gradient_not_even_where_a_head_is_sure():
+    for of, sizes in ((shown_vector, SHOWN), (said_vector, SAID)):
+        logits = torch.zeros(2, sum(sizes), requires_grad=True)
+        assert not of(logits).requires_grad
+
+
+def test_a_head_in_training_takes_a_row_alone():
+    head = Head(4, 3).train()
+    rows = torch.randn(6, 4, generator=torch.Generator().manual_seed(3))
+    head([rows])
+    known = head.layers[0].running_mean.clone()
+    assert head([rows[:1]]).isfinite().all()
+    assert torch.equal(head.layers[0].running_mean, known)

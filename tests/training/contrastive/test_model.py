@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nlvr.training.contrastive.attributes import SAID, SHOWN
 from nlvr.training.contrastive.config import load_config
 from nlvr.training.contrastive.model import ContrastiveModel
+from nlvr.training.contrastive.readings import SAID, SHOWN
 
 SIZE, POINTS, LENGTH = 64, 128, 96
 
@@ -209,8 +209,9 @@ def test_half_towers_keep_the_tail_in_float32():
 @torch.no_grad()
 @pytest.mark.filterwarnings("ignore::FutureWarning:torch")  # torch.export's own use of its deprecated helpers
 @pytest.mark.filterwarnings("ignore:The tensor attributes.*_flat_weights")  # how torch.export sees an LSTM
-def test_the_batch_stays_dynamic_through_export():
-    model = build().eval()
+@pytest.mark.parametrize("parts", [(), ("model.patch=16", "model.attributes=true", "model.course=true")])
+def test_the_batch_stays_dynamic_through_export(parts):
+    model = build(*parts).eval()
     batch = torch.export.Dim("batch", min=1, max=64)
     for stream, draw in ((model.vehicle, vehicles), (model.text, texts)):
         example = draw(2)

@@ -13,17 +13,18 @@ import torch
 from nlvr.engine.cityflow import load_tracks
 from nlvr.engine.errors import InputError
 from nlvr.engine.frames import FrameStore
-from nlvr.engine.language import COLOURS
+from nlvr.engine.language import MOTIONS, TYPES
 from nlvr.engine.metrics import ranking_metrics
 from nlvr.engine.sampling import Shot, ShotPlan
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training import loop
-from nlvr.training.contrastive.attributes import SAID, SHOWN, attribute_loss
+from nlvr.training.contrastive.attributes import attribute_loss
 from nlvr.training.contrastive.config import load_config
 from nlvr.training.contrastive.dataset import Vehicles, read_vehicles
 from nlvr.training.contrastive.looks import Look
 from nlvr.training.contrastive.losses import contrastive_loss
 from nlvr.training.contrastive.model import ContrastiveModel
+from nlvr.training.contrastive.readings import SAID, SHOWN
 from nlvr.training.contrastive.task import ContrastiveTask
 from nlvr.training.contrastive.tokenizers import build_tokenizer
 from nlvr.training.scenes import split_by_scene
@@ -106,24 +107,39 @@ def test_the_loss_is_that_of_encoding_every_candidate(city, settings):
         torch.testing.assert_close(task.loss(batch), expected)
 
 
-def test_heads_learn_what_the_sentences_say_of_each_vehicle_as_it_is_shown(city):
-    task = make(city, "model.attributes=true", "augment.flip=0.5", "schedule.batch=6")
+def test_heads_learn_from_labels_beside_the_contrast(city):
+    task, plain = make(city, "model.attributes=true", "schedule.batch=6"), make(city, "schedule.batch=6")
     task.model.eval()
-    batch, plain = task.dataset.load(0, 0), make(city, "schedule.batch=6")
-    distinct = sorted({int(row) for row in batch.vehicle_rows.flat})
-    colours = [COLOURS[label] for label in batch.labels[:, 0]]
-    assert len(distinct) == len(batch.labels)
-    assert set(colours) <= {"red", "blue", "white", "yellow"}
+    batch = task.dataset.load(0, 0)
     said = task.dataset.said[batch.wordings]
     with torch.inference_mode():
         vehicles, shown = task._tell_vehicles(batch.vehicles)
         texts, read = task._tell_wordings(batch.wordings)
         contrast = contrastive_loss(texts[batch.text_rows], vehicles[batch.vehicle_rows], task.config.loss)
-        learned = attribute_loss(shown, torch.tensor(batch.labels), SHOWN) + attribute_loss(
-            read, torch.tensor(said), SAID
-        )
+        learned = attribute_loss(shown, torch.tensor(batch.labels), SHOWN)
+        learned = learned + attribute_loss(read, torch.tensor(said), SAID)
         torch.testing.assert_close(task.loss(batch), contrast + learned)
         assert plain._tell_vehicles(plain.dataset.load(0, 0).vehicles)[1] is None
+
+
+@pytest.mark.parametrize("settings", [(), ("schedule.copies=4", "schedule.frozen=['image', 'text']")])
+def test_the_labels_are_those_of_each_vehicle_as_it_is_shown(own_city, settings):
+    path = own_city / "train-tracks.json"
+    records = json.loads(path.read_text())
+    for name, record in records.items():
+        record["nl"] = [f"A {name.split('-')[0]} sedan turns left."] * 2
+    path.write_text(json.dumps(records))
+    task = make(own_city, "augment.flip=0.5", "schedule.batch=6", *settings, everything=True)
+    sides = set()
+    for step in range(task.steps):
+        batch = task.dataset.load(0, step)
+        for text, row in zip(batch.text_rows[:, 0], batch.vehicle_rows[:, 0], strict=True):
+            colour, kind, motion = batch.labels[row].tolist()
+            # A text is told as its own vehicle is shown, so both name one colour and one side.
+            assert [colour, kind, motion] == task.dataset.said[batch.wordings[text]].tolist()
+            assert TYPES[kind] == "sedan"
+            sides.add(MOTIONS[motion])
+    assert sides == {"left", "right"}
 
 
 def test_the_measure_is_the_mean_cosine_over_sentences_and_frames(city):
