@@ -101,6 +101,7 @@ def test_a_bad_setting_is_refused_by_file_and_key(addition, key, settings_file):
         ("recipe.line_width=2.0", "recipe.line_width"),
         ("recipe.max_points=1", "recipe.max_points"),
         ("recipe.size=100", "recipe.size"),
+        ("model.width=29", "model.width"),
     ],
 )
 def test_a_bad_override_is_refused_by_key(setting, key):
