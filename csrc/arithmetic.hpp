@@ -2,12 +2,12 @@
 //
 // `Lanes`, 16 float32 with zero(), set(x), load(p), load(p, count) (the lanes from count on are 0; p may point to any
 //   stored number, and the two of int32 and int8 convert), store(p, count), add(a, b), multiply(a, b),
-//   multiply_add(a, b, c), larger_magnitude(a, b), largest(), above(a, floor) (one bit a lane), round(p, count), and
-//   sums(lanes[N], out), which folds each of N sets of lanes by the one tree; kQueries x kTracks, the tile of scores
-//   that fits its registers (and kTracks the pairs that it takes side by side); kChannels, how many channels of a box
-//   it sums side by side; and kParts: where the lanes are several registers, a tile may go through its rows once for
-//   each, and so hold as many more scores. Part<P> then accumulates in one of them as `Floats` does in all, and
-//   put<P>(sum) takes its sum.
+//   multiply_add(a, b, c), larger_magnitude(a, b), largest(), above(a, floor) (one bit a lane), round(p, count),
+//   perhaps round(lanes[4], p), and sums(lanes[N], out), which folds each of N sets of lanes by the one tree; kQueries
+//   x kTracks, the tile of scores that fits its registers (and kTracks the pairs that it takes side by side);
+//   kChannels, how many channels of a box it sums side by side; and kParts: where the lanes are several registers, a
+//   tile may go through its rows once for each, and so hold as many more scores. Part<P> then accumulates in one of
+//   them as `Floats` does in all, and put<P>(sum) takes its sum.
 // `Codes`, products of int8: what `Floats` below says of float32; and kCheap, Kernels::cheap_products.
 //
 // Included by each kernels_<isa>.cpp alone. Everything is in an unnamed namespace, so no copy is shared between them.
@@ -69,13 +69,15 @@ struct Floats {
     static float offset(const float* /*query*/, std::size_t /*dims*/) { return 0.0f; }
 };
 
-// sums[i * Tracks + j] = <queries[i], tracks[j]>, not folded yet.
-template <class Product, int Queries, int Tracks>
+// sums[i * Tracks + j] = <queries[i], tracks[j]>, not folded yet. later: if given, a track that is to be fetched
+// meanwhile: left to itself, a CPU reads ahead too little while it computes.
+template <class Product, int Queries, int Tracks, class... Later>
 [[gnu::always_inline]] inline void accumulate(const typename Product::Element* const* queries,
                                               const typename Product::Element* const* tracks, std::size_t dims,
-                                              typename Product::Sum (&sums)[Queries * Tracks]) {
+                                              typename Product::Sum (&sums)[Queries * Tracks], Later... later) {
     unrolled<Queries * Tracks>([&](auto n) { sums[n] = Product::zero(); });
     const auto step = [&](std::size_t e, auto... count) __attribute__((always_inline)) {
+        (__builtin_prefetch(later + e), ...);
         decltype(Product::track(tracks[0])) track[Tracks];
         unrolled<Tracks>([&](auto j) { track[j] = Product::track(tracks[j] + e, count...); });
         unrolled<Queries>([&](auto i) {
@@ -94,11 +96,12 @@ template <class Product, int Queries, int Tracks>
 // How a tile goes through its tracks: all side by side, with the fewest loads, or one after the other, in the order in
 // which they lie in memory and are fetched fastest.
 enum class Order { kTogether, kInTurn };
+inline constexpr std::size_t kTracksAhead = 4;  // of the one that is computed in turn, another is fetched
 
 template <class Product, Order kOrder, int Queries, int Tracks>
 void product_tile(const typename Product::Element* const* queries, const typename Product::Element* const* tracks,
-                  std::size_t dims, const typename Product::Result* offsets, typename Product::Result* out,
-                  std::size_t out_stride) {
+                  std::size_t tracks_left, std::size_t dims, const typename Product::Result* offsets,
+                  typename Product::Result* out, std::size_t out_stride) {
     typename Product::Sum sums[Queries * Tracks];
     if constexpr (kOrder == Order::kTogether && Product::kParts > 1 && Tracks > 1) {
         unrolled<Product::kParts>([&](auto p) {
@@ -113,7 +116,8 @@ void product_tile(const typename Product::Element* const* queries, const typenam
     } else {
         unrolled<Tracks>([&](auto j) {
             typename Product::Sum track_sums[Queries];
-            accumulate<Product, Queries, 1>(queries, tracks + j, dims, track_sums);
+            const auto* later = tracks[at_most(j + kTracksAhead, tracks_left - 1)];
+            accumulate<Product, Queries, 1>(queries, tracks + j, dims, track_sums, later);
             unrolled<Queries>([&](auto i) { sums[i * Tracks + j] = track_sums[i]; });
         });
     }
@@ -132,16 +136,19 @@ void product_strip(const typename Product::Element* const* queries, const typena
     for (int i = 0; i < Queries; ++i) offsets[i] = Product::offset(queries[i], dims);
     std::size_t j = 0;
     for (; j + Tracks <= tracks_size; j += Tracks) {
-        product_tile<Product, kOrder, Queries, Tracks>(queries, tracks + j, dims, offsets, out + j, tracks_size);
+        product_tile<Product, kOrder, Queries, Tracks>(queries, tracks + j, tracks_size - j, dims, offsets, out + j,
+                                                       tracks_size);
     }
     // What is left goes four at a time where a tile of one query was longer than that.
     if constexpr (Tracks > 4) {
         for (; j + 4 <= tracks_size; j += 4) {
-            product_tile<Product, kOrder, Queries, 4>(queries, tracks + j, dims, offsets, out + j, tracks_size);
+            product_tile<Product, kOrder, Queries, 4>(queries, tracks + j, tracks_size - j, dims, offsets, out + j,
+                                                      tracks_size);
         }
     }
     for (; j < tracks_size; ++j) {
-        product_tile<Product, kOrder, Queries, 1>(queries, tracks + j, dims, offsets, out + j, tracks_size);
+        product_tile<Product, kOrder, Queries, 1>(queries, tracks + j, tracks_size - j, dims, offsets, out + j,
+                                                  tracks_size);
     }
 }
 
@@ -223,7 +230,7 @@ std::size_t reaching(const std::int32_t* products, const CodeBlock& tracks, std:
 }
 
 template <class Lanes>
-Magnitude magnitude(const float* row, std::size_t dims) {
+Magnitude magnitude(const float* row, std::size_t dims, const float* later) {
     constexpr std::size_t kSets = 4;  // side by side, for one would wait for itself
     Lanes largest[kSets], squares[kSets];
     for (std::size_t s = 0; s < kSets; ++s) largest[s] = squares[s] = Lanes::zero();
@@ -234,10 +241,13 @@ Magnitude magnitude(const float* row, std::size_t dims) {
     const std::size_t whole = dims - dims % (kSets * kLanes);
     for (std::size_t e = 0; e < whole; e += kSets * kLanes) {
 #pragma GCC unroll 4
-        for (std::size_t s = 0; s < kSets; ++s) take(s, Lanes::load(row + e + s * kLanes));
+        for (std::size_t s = 0; s < kSets; ++s) {
+            __builtin_prefetch(later + e + s * kLanes);
+            take(s, Lanes::load(row + e + s * kLanes));
+        }
     }
     for (std::size_t e = whole; e < dims; e += kLanes) {
-        take((e - whole) / kLanes, Lanes::load(row + e, at_most(dims - e, kLanes)));
+        take(0, Lanes::load(row + e, at_most(dims - e, kLanes)));
     }
     const Lanes most =
         larger_magnitude(larger_magnitude(largest[0], largest[1]), larger_magnitude(largest[2], largest[3]));
@@ -250,10 +260,18 @@ Magnitude magnitude(const float* row, std::size_t dims) {
 template <class Lanes>
 void round_row(const float* row, std::size_t dims, float factor, std::int8_t* codes) {
     const Lanes factors = Lanes::set(factor);
-    const std::size_t whole = dims - dims % kLanes;
-    for (std::size_t e = 0; e < whole; e += kLanes) multiply(Lanes::load(row + e), factors).round(codes + e, kLanes);
-    if (whole < dims) {
-        multiply(Lanes::load(row + whole, dims - whole), factors).round(codes + whole, dims - whole);
+    std::size_t e = 0;
+    if constexpr (requires(const Lanes(&four)[4]) { Lanes::round(four, codes); }) {
+        for (; e + 4 * kLanes <= dims; e += 4 * kLanes) {
+            Lanes four[4];
+#pragma GCC unroll 4
+            for (std::size_t n = 0; n < 4; ++n) four[n] = multiply(Lanes::load(row + e + n * kLanes), factors);
+            Lanes::round(four, codes + e);
+        }
+    }
+    for (; e < dims; e += kLanes) {
+        const std::size_t count = at_most(dims - e, kLanes);
+        multiply(Lanes::load(row + e, count), factors).round(codes + e, count);
     }
 }
 

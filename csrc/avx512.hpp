@@ -81,6 +81,12 @@ struct Avx512Lanes {
         return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(first(count), from)))};
     }
     void store(float* to, std::size_t count) const { _mm512_mask_storeu_ps(to, first(count), lanes); }
+    static void round(const Avx512Lanes (&four)[4], std::int8_t* to) {
+        const auto whole = [&](int n) { return _mm512_cvtps_epi32(four[n].lanes); };
+        const __m512i low = _mm512_packs_epi32(whole(0), whole(1)), high = _mm512_packs_epi32(whole(2), whole(3));
+        const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        _mm512_storeu_si512(to, _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high)));
+    }
     void round(std::int8_t* to, std::size_t count) const {
         _mm512_mask_cvtepi32_storeu_epi8(to, first(count), _mm512_cvtps_epi32(lanes));
     }
@@ -119,7 +125,9 @@ struct Avx512Codes {
     static __m512i track(const std::int8_t* from) { return raised(query(from)); }
     static __m512i track(const std::int8_t* from, std::size_t count) { return raised(query(from, count)); }
     static __m512i add_product(__m512i query, __m512i track, __m512i sum) {
-        return _mm512_dpbusd_epi32(sum, track, query);
+        // As an intrinsic it makes GCC 12 copy every sum before it is added to.
+        asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(track), "v"(query));
+        return sum;
     }
     static std::int32_t offset(const std::int8_t* row, std::size_t dims) {
         __m512i sum = _mm512_setzero_si512();
@@ -164,6 +172,156 @@ struct Avx512Products : Avx512Codes {
         _mm512_mask_storeu_epi32(out, nlvr::first(N), _mm512_castps_si512(folded));
     }
 };
+
+#ifdef __AVX512VNNI__
+// Products with no sum to fold: sixteen tracks lie in the lanes, four of their codes in each, and meet the same four of
+// a query. To turn tracks so costs as much as the products of a few queries.
+namespace turned {
+
+constexpr std::size_t kLeastQueries = 4, kLeastTracks = 8;
+constexpr std::size_t kLanes = 16;
+constexpr std::size_t kQuads = 256;  // that are turned at once
+constexpr std::size_t kSlab = 256;   // of queries
+constexpr int kGroups = 2;           // of tracks, at most
+
+using Quads = __m512i[kQuads][kGroups];
+
+// Columns of sixteen rows of sixteen numbers, four bytes each.
+inline void transpose(__m512i (&rows)[16]) {
+    __m512i pairs[16], fours[16];
+    unrolled<8>([&](auto n) {
+        pairs[2 * n] = _mm512_unpacklo_epi32(rows[2 * n], rows[2 * n + 1]);
+        pairs[2 * n + 1] = _mm512_unpackhi_epi32(rows[2 * n], rows[2 * n + 1]);
+    });
+    unrolled<4>([&](auto n) {
+        unrolled<2>([&](auto half) {
+            fours[4 * n + 2 * half] = _mm512_unpacklo_epi64(pairs[4 * n + half], pairs[4 * n + 2 + half]);
+            fours[4 * n + 2 * half + 1] = _mm512_unpackhi_epi64(pairs[4 * n + half], pairs[4 * n + 2 + half]);
+        });
+    });
+    // fours[4 * n + c] holds columns c, c + 4, c + 8 and c + 12 of rows 4 * n to 4 * n + 3.
+    unrolled<4>([&](auto c) {
+        const __m512i even_low = _mm512_shuffle_i32x4(fours[c], fours[4 + c], 0x88),
+                      odd_low = _mm512_shuffle_i32x4(fours[c], fours[4 + c], 0xDD),
+                      even_high = _mm512_shuffle_i32x4(fours[8 + c], fours[12 + c], 0x88),
+                      odd_high = _mm512_shuffle_i32x4(fours[8 + c], fours[12 + c], 0xDD);
+        rows[c] = _mm512_shuffle_i32x4(even_low, even_high, 0x88);
+        rows[c + 8] = _mm512_shuffle_i32x4(even_low, even_high, 0xDD);
+        rows[c + 4] = _mm512_shuffle_i32x4(odd_low, odd_high, 0x88);
+        rows[c + 12] = _mm512_shuffle_i32x4(odd_low, odd_high, 0xDD);
+    });
+}
+
+// Turns codes [from, from + size) of Groups * 16 tracks; those that are missing are the last one again.
+template <int Groups>
+void turn(const std::int8_t* const* tracks, std::size_t tracks_size, std::size_t from, std::size_t size, Quads& quads) {
+    for (std::size_t group = 0; group < Groups; ++group) {
+        for (std::size_t e = 0; e < size; e += Avx512Codes::kStep) {
+            const std::size_t count = at_most(size - e, Avx512Codes::kStep);
+            __m512i rows[16];
+            unrolled<16>([&](auto n) {
+                const std::int8_t* codes = tracks[at_most(kLanes * group + n, tracks_size - 1)] + from + e;
+                rows[n] = count < Avx512Codes::kStep ? Avx512Codes::track(codes, count) : Avx512Codes::track(codes);
+            });
+            transpose(rows);
+            unrolled<16>([&](auto n) { quads[e / 4 + n][group] = rows[n]; });
+        }
+    }
+}
+
+// Up to four codes of a query in every lane.
+inline __m512i four(const std::int8_t* codes, std::size_t count) {
+    std::int32_t bytes = 0;
+    __builtin_memcpy(&bytes, codes, count);
+    return _mm512_set1_epi32(bytes);
+}
+
+// The products of codes [from, from + size), added to those of the codes before.
+template <int Queries, int Groups>
+void tile(const std::int8_t* const* queries, const Quads& quads, std::size_t tracks_size, std::size_t from,
+          std::size_t size, const std::int32_t* offsets, std::int32_t* out, std::size_t out_stride) {
+    const auto there = [&](std::size_t group) {
+        return first(tracks_size > kLanes * group ? at_most(tracks_size - kLanes * group, kLanes) : 0);
+    };
+    const std::int8_t* codes[Queries];
+    __m512i sums[Queries * Groups];
+    for (int i = 0; i < Queries; ++i) {
+        codes[i] = queries[i] + from;
+        for (int g = 0; g < Groups; ++g) {
+            const std::int32_t* before = out + i * out_stride + kLanes * g;
+            sums[i * Groups + g] =
+                from == 0 ? _mm512_set1_epi32(offsets[i]) : _mm512_maskz_loadu_epi32(there(g), before);
+        }
+    }
+    const std::size_t whole = size / 4;
+    // The remainder goes first: after the loop, GCC would keep every sum twice.
+    if (size % 4 != 0) {
+#pragma GCC unroll 8
+        for (int i = 0; i < Queries; ++i) {
+            const __m512i query = four(codes[i] + 4 * whole, size % 4);
+#pragma GCC unroll 2
+            for (int g = 0; g < Groups; ++g) {
+                sums[i * Groups + g] = Avx512Codes::add_product(query, quads[whole][g], sums[i * Groups + g]);
+            }
+        }
+    }
+    for (std::size_t quad = 0; quad < whole; ++quad) {
+#pragma GCC unroll 8
+        for (int i = 0; i < Queries; ++i) {
+            const __m512i query = four(codes[i] + 4 * quad, 4);
+#pragma GCC unroll 2
+            for (int g = 0; g < Groups; ++g) {
+                sums[i * Groups + g] = Avx512Codes::add_product(query, quads[quad][g], sums[i * Groups + g]);
+            }
+        }
+    }
+    for (int i = 0; i < Queries; ++i) {
+        for (int g = 0; g < Groups; ++g) {
+            _mm512_mask_storeu_epi32(out + i * out_stride + kLanes * g, there(g), sums[i * Groups + g]);
+        }
+    }
+}
+
+template <int Groups>
+void strip(const std::int8_t* const* queries, std::size_t queries_size, const std::int8_t* const* tracks,
+           std::size_t tracks_size, std::size_t dims, const std::int32_t* offsets, std::int32_t* out,
+           std::size_t out_stride) {
+    alignas(64) Quads quads;
+    for (std::size_t from = 0; from < dims; from += 4 * kQuads) {
+        const std::size_t size = at_most(dims - from, 4 * kQuads);
+        turn<Groups>(tracks, tracks_size, from, size, quads);
+        std::size_t i = 0;
+        const auto some = [&]<int Queries>() {
+            tile<Queries, Groups>(queries + i, quads, tracks_size, from, size, offsets + i, out + i * out_stride,
+                                  out_stride);
+            i += Queries;
+        };
+        while (i + 8 <= queries_size) some.template operator()<8>();
+        while (i + 2 <= queries_size) some.template operator()<2>();
+        while (i < queries_size) some.template operator()<1>();
+    }
+}
+
+inline void products(const std::int8_t* const* queries, std::size_t queries_size, const std::int8_t* const* tracks,
+                     std::size_t tracks_size, std::size_t dims, std::int32_t* out) {
+    if (queries_size < kLeastQueries || tracks_size < kLeastTracks || dims == 0) {
+        nlvr::products<Avx512Products>(queries, queries_size, tracks, tracks_size, dims, out);
+        return;
+    }
+    for (std::size_t i = 0; i < queries_size; i += kSlab) {
+        const std::size_t slab = at_most(queries_size - i, kSlab);
+        std::int32_t offsets[kSlab];
+        for (std::size_t n = 0; n < slab; ++n) offsets[n] = Avx512Codes::offset(queries[i + n], dims);
+        for (std::size_t j = 0; j < tracks_size; j += kGroups * kLanes) {
+            const std::size_t left = at_most(tracks_size - j, kGroups * kLanes);
+            const auto run = left > kLanes ? strip<2> : strip<1>;
+            run(queries + i, slab, tracks + j, left, dims, offsets, out + i * tracks_size + j, tracks_size);
+        }
+    }
+}
+
+}  // namespace turned
+#endif
 
 }  // namespace
 }  // namespace nlvr

@@ -85,7 +85,8 @@ struct Kernels {
     std::size_t (*reaching)(const std::int32_t* products, const CodeBlock& tracks, std::size_t size, const Reach& query,
                             float floor, std::uint32_t* places);
 
-    Magnitude (*magnitude)(const float* row, std::size_t dims);
+    // later: a row that is to be fetched meanwhile.
+    Magnitude (*magnitude)(const float* row, std::size_t dims, const float* later);
     // codes[e] = row[e] * factor rounded to nearest even; the caller sees to it that it fits.
     void (*round)(const float* row, std::size_t dims, float factor, std::int8_t* codes);
 

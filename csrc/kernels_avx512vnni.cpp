@@ -2,5 +2,9 @@
 #include "avx512.hpp"
 
 namespace nlvr::avx512vnni {
-constinit const Kernels kKernels = table<Avx512Lanes, Avx512Products>();
-}
+constinit const Kernels kKernels = [] {
+    Kernels all = table<Avx512Lanes, Avx512Products>();
+    all.products = turned::products;
+    return all;
+}();
+}  // namespace nlvr::avx512vnni

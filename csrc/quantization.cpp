@@ -26,30 +26,34 @@ double growth(std::size_t dims) {
 
 }  // namespace
 
-CodeScale quantize(std::span<const float> row, std::int8_t* codes) {
+// Rounding takes half a code of each number at most; the factor, the scale and their product are rounded themselves.
+Quantizer::Quantizer(std::size_t dims)
+    : isa_(kernels()),
+      dims_(dims),
+      squares_growth_(1 + 2 * growth(dims)),
+      squares_lost_(static_cast<double>(dims) * 0x1p-149),
+      most_error_((0.5 + kMostCode * 4 * kUnit) * std::sqrt(static_cast<double>(dims))) {}
+
+CodeScale Quantizer::quantize(const float* row, std::int8_t* codes, const float* later) const {
     // Below this a factor would overflow, and beyond that a score could: such rows stay zero codes.
     constexpr float kLeast = 0x1p-100f, kMost = 0x1p63f;
-    const auto [largest, squares] = kernels().magnitude(row.data(), row.size());
-    const auto dims = static_cast<double>(row.size());
-    // A square below the smallest float32 is lost, at most 2^-149 of each.
-    const double norm = std::sqrt(squares * (1 + 2 * growth(row.size())) + dims * 0x1p-149);
+    const auto [largest, squares] = isa_.magnitude(row, dims_, later);
+    const double norm = std::sqrt(squares * squares_growth_ + squares_lost_);
     if (!(norm < kMost) || largest < kLeast) {
-        std::fill_n(codes, row.size(), std::int8_t{0});
+        std::fill_n(codes, dims_, std::int8_t{0});
         const float error = norm < kMost ? upwards(norm) : kInfinity;
         return {0.0f, norm < kMost ? error : 0.0f, error};
     }
+    isa_.round(row, dims_, kMostCode / largest, codes);
     const float scale = largest / kMostCode;
-    kernels().round(row.data(), row.size(), kMostCode / largest, codes);
-    // Rounding takes half a code at most; the factor, the scale and their product are rounded themselves.
-    const double most = (0.5 + kMostCode * 4 * kUnit) * static_cast<double>(scale);
-    return {scale, upwards(norm), upwards(most * std::sqrt(dims))};
+    return {scale, upwards(norm), upwards(most_error_ * static_cast<double>(scale))};
 }
 
-CodeScale quantize_closely(std::span<const float> row, std::int8_t* codes) {
-    CodeScale result = quantize(row, codes);
+CodeScale Quantizer::quantize_closely(const float* row, std::int8_t* codes) const {
+    CodeScale result = quantize(row, codes, row);
     if (result.scale == 0.0f) return result;
     double squares = 0;
-    for (std::size_t e = 0; e < row.size(); ++e) {
+    for (std::size_t e = 0; e < dims_; ++e) {
         const double rest = static_cast<double>(row[e]) - static_cast<double>(result.scale) * codes[e];
         squares += rest * rest;
     }
@@ -67,9 +71,10 @@ void quantize_rows(const AdjacentRows<float>& rows, std::optional<std::size_t> t
     const std::size_t dims = rows.columns();
     const double work = static_cast<double>(rows.size()) * static_cast<double>(dims);
     parallel_ranges(rows.size(), threads_for(threads, work), [&](std::size_t first, std::size_t last) {
+        const Quantizer quantizer(dims);
         std::vector<float> buffer(rows.buffer_size(1));
         for (std::size_t i = first; i < last; ++i) {
-            const CodeScale row = quantize_closely({rows.row(i, buffer.data()), dims}, codes + i * dims);
+            const CodeScale row = quantizer.quantize_closely(rows.row(i, buffer.data()), codes + i * dims);
             scales[i] = row.scale;
             norms[i] = row.norm;
             errors[i] = row.error;

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 
 #include "kernels.hpp"
 #include "views.hpp"
@@ -17,11 +16,24 @@ struct CodeScale {
     float scale, norm, error;
 };
 
-// Rounds a row to codes in -127 … 127, its largest magnitude to 127. The error is the most that rounding can make.
-CodeScale quantize(std::span<const float> row, std::int8_t* codes);
+// Makes codes of rows of one length.
+class Quantizer {
+   public:
+    explicit Quantizer(std::size_t dims);
 
-// The same with the error there is, which takes longer to compute.
-CodeScale quantize_closely(std::span<const float> row, std::int8_t* codes);
+    // Rounds a row to codes in -127 … 127, its largest magnitude to 127. The error is the most that rounding can make.
+    // later: the row that is to be fetched meanwhile.
+    CodeScale quantize(const float* row, std::int8_t* codes, const float* later) const;
+    // The same with the error there is, which takes longer to compute.
+    CodeScale quantize_closely(const float* row, std::int8_t* codes) const;
+
+   private:
+    const Kernels& isa_;
+    std::size_t dims_;
+    // What the squares of a row may be short by: a share of them, and what is lost below the smallest float32.
+    double squares_growth_, squares_lost_;
+    double most_error_;  // of a row, in parts of its scale
+};
 
 // What belongs to the same codes where the row is what they stand for: scale * codes, each rounded to float32.
 CodeScale of_codes_themselves(const CodeScale& row);

@@ -46,8 +46,9 @@ class TrackBlock {
     explicit TrackBlock(const TopK& problem)
         : tracks_(problem.tracks),
           stored_(problem.screen ? problem.screen : problem.tracks.codes()),
-          own_(stored_ == problem.tracks.codes()) {
-        constexpr std::size_t kFloats = 32768, kLeast = 8, kMost = 64;
+          own_(stored_ == problem.tracks.codes()),
+          quantizer_(tracks_.columns()) {
+        constexpr std::size_t kFloats = 32768, kLeast = 16, kMost = 64;
         capacity_ = std::clamp(kFloats / std::max<std::size_t>(tracks_.columns(), 1), kLeast, kMost);
         floats_.resize(tracks_.buffer_size(capacity_));
         codes_.resize(stored_ ? stored_->codes.buffer_size(capacity_) : capacity_ * tracks_.columns());
@@ -96,12 +97,17 @@ class TrackBlock {
     CodeScale new_codes(std::size_t i) {
         std::int8_t* codes = codes_.data() + i * tracks_.columns();
         code_rows_[i] = codes;
-        return quantize({row(i), tracks_.columns()}, codes);
+        // Rows that must be gathered or widened first are in the cache by then.
+        constexpr std::size_t kAhead = 4;
+        const float* const floats = row(i);
+        const bool lent = tracks_.buffer_size(1) == 0;
+        return quantizer_.quantize(floats, codes, lent ? row(std::min(i + kAhead, size() - 1)) : floats);
     }
 
     const StoredRows& tracks_;
     const CodeRows* stored_;
     bool own_;  // the codes are the tracks
+    Quantizer quantizer_;
     std::size_t capacity_;
     std::vector<float> floats_, scales_, norms_, errors_;
     std::vector<std::int8_t> codes_;
@@ -168,7 +174,7 @@ class Scan {
    private:
     // Making codes costs as much as scoring for some queries; what they spare grows with the queries that share them.
     bool worth_screening(std::size_t queries, std::size_t tracks, std::size_t k) const {
-        constexpr std::size_t kQueries = 8, kDims = 192, kTracks = 4096;
+        constexpr std::size_t kQueries = 5, kDims = 192, kTracks = 4096;
         if (dims_ > kMostCodeDims) return false;
         if (block_.has_codes()) return true;
         return isa_.cheap_products && queries >= kQueries && dims_ >= kDims && tracks >= std::max(32 * k, kTracks);
@@ -177,10 +183,11 @@ class Scan {
     void quantize_queries() {
         codes_.resize(rows_.size() * dims_);
         products_.resize(rows_.size() * block_.capacity());
+        const Quantizer quantizer(dims_);
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             std::int8_t* codes = codes_.data() + i * dims_;
             code_rows_.push_back(codes);
-            reaches_.push_back(reach(quantize_closely({rows_[i], dims_}, codes), dims_));
+            reaches_.push_back(reach(quantizer.quantize_closely(rows_[i], codes), dims_));
         }
     }
 
