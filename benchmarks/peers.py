@@ -16,12 +16,33 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
 ROUNDS = 7
+PAUSE = 0.25  # seconds, in which the threads of who was timed before, waiting for more work, go to sleep
+WORTH_TIMING, MOST_CALLS = 0.02, 50  # seconds of calls in a row
 
 
 def skip_where_disturbed(load: OtherLoad, what: str = "the ratio of times") -> None:
     """Skip a benchmark during which others kept the CPUs busy. what: it says nothing then."""
     if load.share > OTHER_LOAD_LIMIT:
         pytest.skip(f"others kept {load.share:.0%} of the CPUs busy: {what} says nothing")
+
+
+def calls_of(run: Callable[[], object]) -> int:
+    """Warm up, and return how many calls in a row are to be timed: a short one wakes threads first."""
+    run()
+    start = time.perf_counter()
+    run()
+    return max(1, min(MOST_CALLS, round(WORTH_TIMING / (time.perf_counter() - start))))
+
+
+def seconds_of(run: Callable[[], object], calls: int) -> float:
+    """Return the mean seconds of so many calls in a row."""
+    time.sleep(PAUSE)
+    if calls > 1:
+        run()
+    start = time.perf_counter()
+    for _ in range(calls):
+        run()
+    return (time.perf_counter() - start) / calls
 
 
 def compare(
@@ -32,23 +53,19 @@ def compare(
     title: str,
     **facts: Any,
 ) -> dict[str, float]:
-    """Time the kernel and its peers in turn, each warmed up once. Returns their medians in seconds, ours as "kernel".
+    """Time the kernel and its peers in turn. Returns their medians in seconds, ours as "kernel".
 
     facts: what else the record holds. Skips where others kept the CPUs busy meanwhile.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in peers}
-
-    def time_peers() -> None:
-        for name, peer in peers.items():
-            start = time.perf_counter()
-            peer()
-            seconds[name].append(time.perf_counter() - start)
-
-    for warm_up in (kernel, *peers.values()):
-        warm_up()
+    runs = {"kernel": kernel, **peers}
+    calls = {name: calls_of(run) for name, run in runs.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
     with OtherLoad() as load:
-        benchmark.pedantic(kernel, setup=time_peers, rounds=ROUNDS)
-    medians = {"kernel": benchmark.stats["median"]} | {name: statistics.median(all_) for name, all_ in seconds.items()}
+        for _ in range(ROUNDS):
+            for name, run in runs.items():
+                seconds[name].append(seconds_of(run, calls[name]))
+        benchmark.pedantic(kernel, iterations=calls["kernel"], rounds=ROUNDS)
+    medians = {name: statistics.median(all_) for name, all_ in seconds.items()}
     milliseconds = {name: round(1e3 * value, 3) for name, value in medians.items()}
     benchmark.extra_info.update(
         machine(), title=title, milliseconds=milliseconds, other_load=round(load.share, 3), **facts

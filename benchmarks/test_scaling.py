@@ -6,14 +6,13 @@ The bound is the longer of two times: reading the gallery once, and the multiply
 from __future__ import annotations
 
 import statistics
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nlvr.benchmarks.ceilings import bytes_per_second, multiply_adds_per_second
 from nlvr.benchmarks.machine import OtherLoad, machine
-from nlvr.benchmarks.peers import skip_where_disturbed
+from nlvr.benchmarks.peers import calls_of, seconds_of, skip_where_disturbed
 from nlvr.benchmarks.test_topk import DIMS, numpy_topk, unit
 from nlvr.engine import kernels
 
@@ -79,17 +78,13 @@ def curve(
 ) -> list[float]:
     """Time every point and its peer in turn, and record the curves. Returns our medians, seconds."""
     runs = [work for _, work in points] + peers
+    calls = [calls_of(work) for work in runs]
     seconds: list[list[float]] = [[] for _ in runs]
 
     def all_once() -> None:
-        for place, work in enumerate(runs):
-            start = time.perf_counter()
-            work()
-            seconds[place].append(time.perf_counter() - start)
+        for work, count, own in zip(runs, calls, seconds, strict=True):
+            own.append(seconds_of(work, count))
 
-    all_once()
-    for own in seconds:
-        own.clear()
     with OtherLoad() as load:
         benchmark.pedantic(all_once, rounds=ROUNDS)
     medians = [statistics.median(own) for own in seconds]

@@ -1,6 +1,7 @@
 #include "pool.hpp"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "cpus.hpp"
 
@@ -50,7 +52,11 @@ class Pool {
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         try {
-            for (std::size_t i = 1; i < size; ++i) std::thread([this] { work(); }).detach();
+            for (std::size_t i = 1; i < size; ++i) {
+                std::thread worker([this] { work(); });
+                workers_.push_back(worker.native_handle());
+                worker.detach();
+            }
         } catch (const std::system_error&) {
             // A machine out of threads still gets its answer, from the workers there are.
         }
@@ -61,6 +67,7 @@ class Pool {
 
     void run(Job& job) {
         std::unique_lock lock(mutex_);
+        keep_off_callers_cpu();
         jobs_.push_back(&job);
         wake_.notify_all();
         drain(job, lock);
@@ -68,6 +75,20 @@ class Pool {
     }
 
    private:
+    // Under a hypervisor the scheduler takes a CPU that sleeps for one that is gone, wakes workers on the caller's, and
+    // they wait there until it is done. So they may run on every CPU of the caller's but the one it is on.
+    void keep_off_callers_cpu() {
+        constexpr std::size_t kMostMoved = 32;  // at about a microsecond each
+        const int here = sched_getcpu();
+        if (here < 0 || here >= CPU_SETSIZE || here == kept_off_ || workers_.size() > kMostMoved) return;
+        cpu_set_t cpus;
+        if (sched_getaffinity(0, sizeof cpus, &cpus) != 0) return;
+        CPU_CLR(here, &cpus);
+        if (static_cast<std::size_t>(CPU_COUNT(&cpus)) < workers_.size()) return;
+        for (const pthread_t worker : workers_) pthread_setaffinity_np(worker, sizeof cpus, &cpus);
+        kept_off_ = here;
+    }
+
     void work() {
         std::unique_lock lock(mutex_);
         for (;;) {
@@ -105,6 +126,8 @@ class Pool {
     const std::size_t size_;
     std::mutex mutex_;
     std::condition_variable wake_;
+    std::vector<pthread_t> workers_;
+    int kept_off_ = -1;      // the CPU
     std::deque<Job*> jobs_;  // those that still take helpers
 };
 
