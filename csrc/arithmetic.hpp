@@ -131,31 +131,31 @@ void product_tile(const typename Product::Element* const* queries, const typenam
 
 template <class Product, Order kOrder, int Queries, int Tracks>
 void product_strip(const typename Product::Element* const* queries, const typename Product::Element* const* tracks,
-                   std::size_t tracks_size, std::size_t dims, typename Product::Result* out) {
+                   std::size_t tracks_size, std::size_t dims, typename Product::Result* out, std::size_t out_stride) {
     typename Product::Result offsets[Queries];
     for (int i = 0; i < Queries; ++i) offsets[i] = Product::offset(queries[i], dims);
     std::size_t j = 0;
     for (; j + Tracks <= tracks_size; j += Tracks) {
         product_tile<Product, kOrder, Queries, Tracks>(queries, tracks + j, tracks_size - j, dims, offsets, out + j,
-                                                       tracks_size);
+                                                       out_stride);
     }
     // What is left goes four at a time where a tile of one query was longer than that.
     if constexpr (Tracks > 4) {
         for (; j + 4 <= tracks_size; j += 4) {
             product_tile<Product, kOrder, Queries, 4>(queries, tracks + j, tracks_size - j, dims, offsets, out + j,
-                                                      tracks_size);
+                                                      out_stride);
         }
     }
     for (; j < tracks_size; ++j) {
         product_tile<Product, kOrder, Queries, 1>(queries, tracks + j, tracks_size - j, dims, offsets, out + j,
-                                                  tracks_size);
+                                                  out_stride);
     }
 }
 
 template <class Product>
-void products(const typename Product::Element* const* queries, std::size_t queries_size,
-              const typename Product::Element* const* tracks, std::size_t tracks_size, std::size_t dims,
-              typename Product::Result* out) {
+void products_near(const typename Product::Element* const* queries, std::size_t queries_size,
+                   const typename Product::Element* const* tracks, std::size_t tracks_size, std::size_t dims,
+                   typename Product::Result* out, std::size_t out_stride) {
     constexpr int kQueries = Product::kQueries, kTracks = Product::kTracks;
     std::size_t i = 0;
     // The first queries fetch the tracks, the others find them in the cache.
@@ -163,11 +163,25 @@ void products(const typename Product::Element* const* queries, std::size_t queri
         constexpr int kTile = kQueries / Queries * kTracks;
         const auto run = i == 0               ? product_strip < Product, Order::kInTurn, Queries,
                    Queries == 1 ? 1 : kTile > : product_strip<Product, Order::kTogether, Queries, kTile>;
-        run(queries + i, tracks, tracks_size, dims, out + i * tracks_size);
+        run(queries + i, tracks, tracks_size, dims, out + i * out_stride, out_stride);
         i += Queries;
     };
     while (i + kQueries <= queries_size) strip.template operator()<kQueries>();
     while (i < queries_size) strip.template operator()<1>();
+}
+
+template <class Product>
+void products(const typename Product::Element* const* queries, std::size_t queries_size,
+              const typename Product::Element* const* tracks, std::size_t tracks_size, std::size_t dims,
+              typename Product::Result* out) {
+    // As many tracks as fit the nearest cache meet every query before the next ones do.
+    constexpr std::size_t kNear = 24576 / sizeof(typename Product::Element);
+    constexpr std::size_t kWhole = Product::kQueries * Product::kTracks;
+    const std::size_t near = kNear / (dims + 1) / kWhole * kWhole, part = near < kWhole ? kWhole : near;
+    for (std::size_t j = 0; j < tracks_size; j += part) {
+        products_near<Product>(queries, queries_size, tracks + j, at_most(tracks_size - j, part), dims, out + j,
+                               tracks_size);
+    }
 }
 
 template <class Lanes, int Pairs>
