@@ -210,6 +210,24 @@ void pair_scores(const float* const* queries, const float* const* tracks, std::s
     for (; n < pairs; ++n) pair_tile<Lanes, 1>(queries + n, tracks + n, dims, out + n);
 }
 
+// No branch depends on the order, for a wrong guess costs more than all these comparisons, eight of which are one.
+inline void sort_few(std::uint64_t* values, std::size_t size) {
+    constexpr std::size_t kSideBySide = 8;
+    std::uint64_t given[kFewValues], sorted[kFewValues];
+    const std::size_t padded = (size + kSideBySide - 1) / kSideBySide * kSideBySide;
+    for (std::size_t i = 0; i < padded; ++i) given[i] = i < size ? values[i] : ~std::uint64_t{0};
+    for (std::size_t i = 0; i < size; ++i) {
+        std::uint64_t smaller[kSideBySide] = {};
+        for (std::size_t j = 0; j < padded; j += kSideBySide) {
+            for (std::size_t n = 0; n < kSideBySide; ++n) smaller[n] += given[j + n] < given[i];
+        }
+        std::uint64_t place = 0;
+        for (const std::uint64_t count : smaller) place += count;
+        sorted[place] = given[i];
+    }
+    for (std::size_t i = 0; i < size; ++i) values[i] = sorted[i];
+}
+
 // The places of the lanes above the floor, where lanes(j, count…) are those from place j on.
 template <class AnyLanes>
 std::size_t places_above(std::size_t size, float floor, std::uint32_t* places, const AnyLanes& lanes) {
@@ -377,6 +395,7 @@ constexpr Kernels table() {
             .pair_scores = pair_scores<Lanes>,
             .products = products<Codes>,
             .cheap_products = Codes::kCheap,
+            .sort_few = sort_few,
             .above = above<Lanes>,
             .reaching = reaching<Lanes>,
             .magnitude = magnitude<Lanes>,

@@ -62,6 +62,9 @@ struct Reach {
     float scale, norm, error, least;
 };
 
+// As many as are sorted fastest by counting, for each, how many are smaller.
+constexpr std::size_t kFewValues = 48;
+
 struct Kernels {
     // out[i * tracks_size + j] = <queries[i], tracks[j]>: element e goes into lane e mod 16 by fused multiply-add, in
     // the order of e; then lane i takes lane i + 8, i + 4, i + 2, i + 1; then +0 is added, so no score is -0.
@@ -78,6 +81,9 @@ struct Kernels {
 
     // Whether such products cost so much less than scores that it pays to make codes of tracks that have none.
     bool cheap_products;
+
+    // Sorts up to kFewValues different values.
+    void (*sort_few)(std::uint64_t* values, std::size_t size);
 
     // The places in order whose score is not at or below the floor; returns how many. Not-a-number passes either way.
     std::size_t (*above)(const float* scores, std::size_t size, float floor, std::uint32_t* places);

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "isa.hpp"
+
 namespace nlvr {
 namespace {
 
@@ -49,23 +51,20 @@ Candidate median(std::span<const Candidate> candidates) {
     return std::max(std::min(a, b), std::min(std::max(a, b), c));
 }
 
-// Below so many the standard algorithms are as fast.
-constexpr std::size_t kFew = 24;
-
 // Candidates are never equal, so either side of the median of three is shorter than the whole.
 void quick_sort(std::span<Candidate> candidates) {
-    while (candidates.size() > kFew) {
+    while (candidates.size() > kFewValues) {
         const std::size_t before = partition(candidates, median(candidates));
         quick_sort(candidates.first(before));
         candidates = candidates.subspan(before);
     }
-    std::ranges::sort(candidates);
+    kernels().sort_few(candidates.data(), candidates.size());
 }
 
 }  // namespace
 
 void select_best(std::span<Candidate> candidates, std::size_t k) {
-    while (candidates.size() > kFew && k < candidates.size()) {
+    while (candidates.size() > kFewValues && k < candidates.size()) {
         const std::size_t size = candidates.size(), before = partition(candidates, median(candidates));
         if (before > k) {
             candidates = candidates.first(before);
@@ -75,8 +74,12 @@ void select_best(std::span<Candidate> candidates, std::size_t k) {
         }
         if (candidates.size() > size - size / 8) break;  // an order that the median of three does not suit
     }
-    if (k < candidates.size())
+    if (k >= candidates.size()) return;
+    if (candidates.size() <= kFewValues) {
+        kernels().sort_few(candidates.data(), candidates.size());
+    } else {
         std::ranges::nth_element(candidates, candidates.begin() + static_cast<std::ptrdiff_t>(k));
+    }
 }
 
 std::size_t sort_best(std::span<Candidate> candidates, std::size_t k, bool by_row) {

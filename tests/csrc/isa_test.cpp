@@ -1,5 +1,6 @@
 // Every instruction set that runs here against the scalar reference, bit for bit, without Python: for machines that are
 // only emulated. Prints the names and the first difference.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -129,6 +130,15 @@ std::string difference(const Kernels& isa, std::size_t dims) {
     if (!agrees<std::int8_t>(isa, dims,
                              [&](const Kernels& k, std::int8_t* out) { k.round(small.data(), dims, 0.5f, out); })) {
         return "round";
+    }
+    const std::size_t few = std::min(dims, nlvr::kFewValues);
+    std::vector<std::uint64_t> values(few);
+    for (std::uint64_t& value : values) value = std::uint64_t{random_bits()} << 32 | random_bits();
+    if (!agrees<std::uint64_t>(isa, few, [&](const Kernels& k, std::uint64_t* out) {
+            std::copy_n(values.data(), few, out);
+            k.sort_few(out, few);
+        })) {
+        return "sort_few";
     }
     const auto halves = many<nlvr::Float16>(dims);
     const auto bfloats = many<nlvr::Bfloat16>(dims);
