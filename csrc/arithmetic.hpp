@@ -96,7 +96,7 @@ template <class Product, int Queries, int Tracks, class... Later>
 // How a tile goes through its tracks: all side by side, with the fewest loads, or one after the other, in the order in
 // which they lie in memory and are fetched fastest.
 enum class Order { kTogether, kInTurn };
-inline constexpr std::size_t kTracksAhead = 4;  // of the one that is computed in turn, another is fetched
+inline constexpr std::size_t kTracksAhead = 4;  // of the one computed in turn is the one that is fetched
 
 template <class Product, Order kOrder, int Queries, int Tracks>
 void product_tile(const typename Product::Element* const* queries, const typename Product::Element* const* tracks,
@@ -131,31 +131,33 @@ void product_tile(const typename Product::Element* const* queries, const typenam
 
 template <class Product, Order kOrder, int Queries, int Tracks>
 void product_strip(const typename Product::Element* const* queries, const typename Product::Element* const* tracks,
-                   std::size_t tracks_size, std::size_t dims, typename Product::Result* out, std::size_t out_stride) {
+                   std::size_t tracks_size, std::size_t tracks_left, std::size_t dims, typename Product::Result* out,
+                   std::size_t out_stride) {
     typename Product::Result offsets[Queries];
     for (int i = 0; i < Queries; ++i) offsets[i] = Product::offset(queries[i], dims);
     std::size_t j = 0;
     for (; j + Tracks <= tracks_size; j += Tracks) {
-        product_tile<Product, kOrder, Queries, Tracks>(queries, tracks + j, tracks_size - j, dims, offsets, out + j,
+        product_tile<Product, kOrder, Queries, Tracks>(queries, tracks + j, tracks_left - j, dims, offsets, out + j,
                                                        out_stride);
     }
     // What is left goes four at a time where a tile of one query was longer than that.
     if constexpr (Tracks > 4) {
         for (; j + 4 <= tracks_size; j += 4) {
-            product_tile<Product, kOrder, Queries, 4>(queries, tracks + j, tracks_size - j, dims, offsets, out + j,
+            product_tile<Product, kOrder, Queries, 4>(queries, tracks + j, tracks_left - j, dims, offsets, out + j,
                                                       out_stride);
         }
     }
     for (; j < tracks_size; ++j) {
-        product_tile<Product, kOrder, Queries, 1>(queries, tracks + j, tracks_size - j, dims, offsets, out + j,
+        product_tile<Product, kOrder, Queries, 1>(queries, tracks + j, tracks_left - j, dims, offsets, out + j,
                                                   out_stride);
     }
 }
 
+// tracks_left: as many follow, this part of them included.
 template <class Product>
 void products_near(const typename Product::Element* const* queries, std::size_t queries_size,
-                   const typename Product::Element* const* tracks, std::size_t tracks_size, std::size_t dims,
-                   typename Product::Result* out, std::size_t out_stride) {
+                   const typename Product::Element* const* tracks, std::size_t tracks_size, std::size_t tracks_left,
+                   std::size_t dims, typename Product::Result* out, std::size_t out_stride) {
     constexpr int kQueries = Product::kQueries, kTracks = Product::kTracks;
     std::size_t i = 0;
     // The first queries fetch the tracks, the others find them in the cache.
@@ -163,7 +165,7 @@ void products_near(const typename Product::Element* const* queries, std::size_t 
         constexpr int kTile = kQueries / Queries * kTracks;
         const auto run = i == 0               ? product_strip < Product, Order::kInTurn, Queries,
                    Queries == 1 ? 1 : kTile > : product_strip<Product, Order::kTogether, Queries, kTile>;
-        run(queries + i, tracks, tracks_size, dims, out + i * out_stride, out_stride);
+        run(queries + i, tracks, tracks_size, tracks_left, dims, out + i * out_stride, out_stride);
         i += Queries;
     };
     while (i + kQueries <= queries_size) strip.template operator()<kQueries>();
@@ -179,8 +181,8 @@ void products(const typename Product::Element* const* queries, std::size_t queri
     constexpr std::size_t kWhole = Product::kQueries * Product::kTracks;
     const std::size_t near = kNear / (dims + 1) / kWhole * kWhole, part = near < kWhole ? kWhole : near;
     for (std::size_t j = 0; j < tracks_size; j += part) {
-        products_near<Product>(queries, queries_size, tracks + j, at_most(tracks_size - j, part), dims, out + j,
-                               tracks_size);
+        products_near<Product>(queries, queries_size, tracks + j, at_most(tracks_size - j, part), tracks_size - j, dims,
+                               out + j, tracks_size);
     }
 }
 

@@ -62,7 +62,7 @@ struct Reach {
     float scale, norm, error, least;
 };
 
-// As many as are sorted fastest by counting, for each, how many are smaller.
+// So many are sorted by counting, for each, how many are smaller: fastest where eight are compared at once.
 constexpr std::size_t kFewValues = 48;
 
 struct Kernels {

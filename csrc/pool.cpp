@@ -47,6 +47,7 @@ struct Job {
 class Pool {
    public:
     explicit Pool(std::size_t size) : size_(size) {
+        workers_.reserve(size);
         // Signals belong to the threads of the program.
         sigset_t all, before;
         sigfillset(&all);
@@ -76,17 +77,19 @@ class Pool {
 
    private:
     // Under a hypervisor the scheduler takes a CPU that sleeps for one that is gone, wakes workers on the caller's, and
-    // they wait there until it is done. So they may run on every CPU of the caller's but the one it is on.
+    // they wait there until it is done. So they may run on every CPU of the caller's but the one it is on; where these
+    // are too few, on all of them. Callers at once would only send them to and fro.
     void keep_off_callers_cpu() {
-        constexpr std::size_t kMostMoved = 32;  // at about a microsecond each
+        constexpr std::size_t kMostMoved = 32;  // each costs a system call
         const int here = sched_getcpu();
-        if (here < 0 || here >= CPU_SETSIZE || here == kept_off_ || workers_.size() > kMostMoved) return;
+        if (!jobs_.empty() || here < 0 || here >= CPU_SETSIZE || workers_.size() > kMostMoved) return;
         cpu_set_t cpus;
         if (sched_getaffinity(0, sizeof cpus, &cpus) != 0) return;
         CPU_CLR(here, &cpus);
-        if (static_cast<std::size_t>(CPU_COUNT(&cpus)) < workers_.size()) return;
+        if (static_cast<std::size_t>(CPU_COUNT(&cpus)) < workers_.size()) CPU_SET(here, &cpus);
+        if (CPU_EQUAL(&cpus, &workers_cpus_)) return;
         for (const pthread_t worker : workers_) pthread_setaffinity_np(worker, sizeof cpus, &cpus);
-        kept_off_ = here;
+        workers_cpus_ = cpus;
     }
 
     void work() {
@@ -127,7 +130,7 @@ class Pool {
     std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<pthread_t> workers_;
-    int kept_off_ = -1;      // the CPU
+    cpu_set_t workers_cpus_{};
     std::deque<Job*> jobs_;  // those that still take helpers
 };
 

@@ -71,11 +71,11 @@ class BoxMeans {
     // Asks for a mask's cells before their turn: they lie far from the last ones, and each box would wait for memory.
     // Inlined, for GCC drops calls of functions that do nothing but ask.
     [[gnu::always_inline]] void fetch(const Place& place) const {
-        const std::byte* row = first_cell(maps_, place, 0);
+        const std::byte* first = first_cell(maps_, place, 0);
         const std::ptrdiff_t last = (place.x1 - place.x0 - 1) * kSize;
-        for (std::ptrdiff_t y = place.y0; y < place.y1; ++y, row += maps_.row_stride) {
-            __builtin_prefetch(row);
-            __builtin_prefetch(row + last);
+        for (std::ptrdiff_t y = 0; y < place.y1 - place.y0; ++y) {
+            __builtin_prefetch(first + y * maps_.row_stride);
+            __builtin_prefetch(first + y * maps_.row_stride + last);
         }
     }
 

@@ -163,6 +163,15 @@ std::string difference(const Kernels& isa, std::size_t dims) {
     return "";
 }
 
+// Every way in which products of codes cut queries and tracks.
+bool products_agree(const Kernels& isa, std::size_t queries, std::size_t tracks, std::size_t dims) {
+    const auto codes = many<std::int8_t>((queries + tracks) * dims);
+    const auto rows = rows_of(codes, queries + tracks, dims);
+    return agrees<std::int32_t>(isa, queries * tracks, [&](const Kernels& k, std::int32_t* out) {
+        k.products(rows.data(), queries, rows.data() + queries, tracks, dims, out);
+    });
+}
+
 }  // namespace
 
 int main() {
@@ -173,6 +182,14 @@ int main() {
             if (name.empty()) continue;
             std::printf("%s: %s differs at %zu\n", isa.name.c_str(), name.c_str(), dims);
             return 1;
+        }
+        constexpr std::size_t kShapes[][2] = {{1, 37}, {3, 8}, {4, 7}, {4, 8}, {8, 16}, {11, 61}, {259, 20}};
+        for (const auto& [queries, tracks] : kShapes) {
+            for (const std::size_t dims : {5, 64, 130}) {
+                if (products_agree(*isa.kernels, queries, tracks, dims)) continue;
+                std::printf("%s: products of %zu x %zu differ at %zu\n", isa.name.c_str(), queries, tracks, dims);
+                return 1;
+            }
         }
         std::printf("%s\n", isa.name.c_str());
     }

@@ -9,7 +9,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 SOURCES = TESTS.parent.parent / "csrc"
-FLAGS = ["-std=c++20", "-O2", "-ffp-contract=off", "-I", SOURCES]
+FLAGS = ["-std=c++20", "-O3", "-ffp-contract=off", "-I", SOURCES]
 AVX2 = ["-mavx2", "-mfma", "-mf16c"]
 AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
 X86 = {
