@@ -1,8 +1,8 @@
 """What do the mask ratios of 100,000 masks cost, beside reading their boxes' cells and no more?
 
 Masks of 24 x 24 cells with a box of a real size each. The floor is one read of each cell, gathered by a list of places.
-Every run reads masks not touched for several runs, as a cache that still held some would favour whoever runs next; packed
-bits are so few that a cache may hold them.
+Every run reads masks not touched for several runs, as a cache that still held some would favour whoever runs next;
+packed bits are so few that a cache may hold them.
 """
 
 from __future__ import annotations
