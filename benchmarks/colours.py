@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nlvr.engine import Track
+    from nlvr.training.city.oracle import Labels
 
 SIDE, SHOWN = 64, 56  # pixels of a crop, and of the part of it that is looked at
 VIEWS = 6  # crops of a track
@@ -66,7 +67,7 @@ def main(
         typer.echo(f"{name:8} {read_query(query.nl).colour:8} {query.nl[0]}")
 
 
-def numbered(labels: Mapping[str, object]) -> dict[str, int]:
+def numbered(labels: Mapping[str, Labels]) -> dict[str, int]:
     """Return the place of each track's colour in `COLOURS`."""
     return {track: COLOURS.index(label.colour) for track, label in labels.items()}
 

@@ -179,7 +179,6 @@ struct Avx512Products : Avx512Codes {
 namespace turned {
 
 constexpr std::size_t kLeastQueries = 4, kLeastTracks = 8;
-constexpr std::size_t kLanes = 16;
 constexpr std::size_t kQuads = 256;  // that are turned at once
 constexpr std::size_t kSlab = 256;   // of queries
 constexpr int kGroups = 2;           // of tracks, at most
