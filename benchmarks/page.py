@@ -44,15 +44,13 @@ def page(results: Sequence[Result]) -> str:
 def _row(result: Result) -> dict[str, Any]:
     facts = result.facts
     of_many = "series" in facts or "percentiles" in facts  # the time of all of them together says nothing
-    peers = {
-        name: (value, value / facts["milliseconds"]["kernel"])
-        for name, value in facts.get("milliseconds", {}).items()
-        if name != "kernel"
-    }
+    beside = facts.get("milliseconds", {})  # timed in turn, the kernel as its peers
+    peers = {name: (value, value / beside["kernel"]) for name, value in beside.items() if name != "kernel"}
+    median = None if result.median is None else 1e3 * result.median
     return {
         "suite": result.suite,
         "title": facts.get("title", result.name),
-        "median": None if result.median is None or of_many else 1e3 * result.median,
+        "median": None if of_many else beside.get("kernel", median),
         "peers": peers,
         "facts": {
             name.replace("_", " "): _said(value)
