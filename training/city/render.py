@@ -12,6 +12,7 @@ from . import effects
 from .cast import Cast
 from .plate import make_plate
 from .raster import Raster
+from .scenery import lamp_heads
 from .shading import Film, make_sky
 from .world import Building, Camera, Lane, Layout, Prop, Recording, Surface
 
@@ -46,7 +47,7 @@ class Renderer:
         """Draw the empty place."""
         self._camera, self._light = camera, recording.light
         self._sky = make_sky(recording.light, recording.seed)
-        film = Film(self._sky, recording.seed, camera.name)
+        film = Film(self._sky, recording.seed, camera.name, lamp_heads(recording.layout))
         self._raster = Raster(camera, 2)
         self._plate = make_plate(
             camera,

@@ -19,6 +19,8 @@ _SHINE = np.array([1.0, 1.2, 0.02, 0.5, 0.10, 0.6, 0.6, 0.6, 0.6, 0.0])
 _SKY_STEPS = 64
 _TONES, _BRIGHTEST = 16384, 4.0  # steps of the table of tones, and the light that its last one stands for
 _AT_ONCE = 2_000_000  # pairs of lamp and vertex, by what memory they take
+_POOLS = 0.005  # light of a lamp at 1 m that ground gets, a place's lamps and ground on average
+_BALANCED = (0.7, 1.0)  # share of the light's tint that cameras take away
 _LUMA = np.array([0.30, 0.59, 0.11], np.float32)
 
 
@@ -50,6 +52,11 @@ class Sky:
     def up(self) -> np.ndarray:
         """Return the light that the whole sky throws on level ground, float [3], without the sun."""
         return 0.55 * self.zenith + 0.45 * self.horizon
+
+    def level(self, lamps: np.ndarray) -> np.ndarray:
+        """Return the light that level ground gets on average, float [3]. lamps: float [N, 6]; they shine at night."""
+        light = self.up() + self.sun * max(self.to_sun[2], 0.0)
+        return light + _POOLS * lamps[:, 3:].mean(axis=0) if self.night and len(lamps) else light
 
     def mirrored(self, rise: np.ndarray) -> np.ndarray:
         """Return what is seen, float32 [..., 3], in directions whose z is `rise`: ground, skyline, sky."""
@@ -107,12 +114,14 @@ def make_sky(light: Light, seed: int) -> Sky:
 
 
 class Film:
-    """How one camera turns light into pixels: exposure, tint, contrast, saturation."""
+    """How one camera turns light into pixels: exposure, white balance, contrast, saturation."""
 
-    def __init__(self, sky: Sky, seed: int, camera: str) -> None:
-        """Draw the look of a camera."""
+    def __init__(self, sky: Sky, seed: int, camera: str, lamps: np.ndarray) -> None:
+        """Draw the look of a camera. lamps: float [N, 6], places and light of the lamps of the place."""
         rng = np.random.default_rng((seed, int.from_bytes(camera.encode(), "little") % (1 << 62), 22))
-        self.gain = (sky.exposure * np.exp(rng.normal(0, 0.08) + rng.normal(0, 0.03, 3))).astype(np.float32)
+        gain = sky.exposure * np.exp(rng.normal(0, 0.08) + rng.normal(0, 0.02, 3))
+        white = sky.level(lamps)
+        self.gain = (gain * (white @ _LUMA / white) ** rng.uniform(*_BALANCED)).astype(np.float32)
         self.saturation = float(rng.uniform(0.86, 1.22))
         value = np.arange(_TONES) / (_TONES - 1) * _BRIGHTEST
         bent = value * (1 + value * 0.12) / (1 + value * rng.uniform(0.50, 0.66))  # twice white is not twice as bright
