@@ -96,7 +96,7 @@ def measure(engine: Engine, tested: HeldOut, store: FrameStore, rule: str | None
     name, shown = Path(engine.bundle.path).name, engine.frames_per_track(rule)
     typer.echo(row(name, shown, metrics_of(rankings, tested.truth), seconds, within(rankings, tested)))
     if engine.has_masks:
-        inside, outside = masks(engine, index, tested, store)
+        inside, outside = masks(engine, index, tested)
         typer.echo(f"| mean mask of {name} | | | | inside the box {inside:.3f} | outside {outside:.3f} | | | | |")
     return rankings
 
@@ -126,7 +126,7 @@ def within(rankings: Sequence[Ranking], tested: HeldOut) -> tuple[float, float]:
     return float(np.mean(hits)), float(np.mean(chances))
 
 
-def masks(engine: Engine, index: TrackIndex, tested: HeldOut, store: FrameStore) -> tuple[float, float]:
+def masks(engine: Engine, index: TrackIndex, tested: HeldOut) -> tuple[float, float]:
     """Return the mean of the masks of some queries inside the box of their target, and outside of it."""
     some = tested.queries[:: max(1, len(tested.queries) // SHOWN)]
     encoded = engine.encode_queries(some)
@@ -135,10 +135,11 @@ def masks(engine: Engine, index: TrackIndex, tested: HeldOut, store: FrameStore)
     for number, query in enumerate(some):
         track = tracks[tested.truth[query.id]]
         for view in engine.mask_views(index, encoded, number, [index.track_ids.index(track.id)]):
-            width, height = store.size(track.frames[view.position]) or (1, 1)
-            cells = box_cells(track.boxes[view.position : view.position + 1], width, height, len(view.mask))[0]
+            x0, y0, x1, y1 = view.part
+            own = track.boxes[view.position : view.position + 1] - (x0, y0, 0, 0)
+            left, top, right, bottom = box_cells(own, x1 - x0, y1 - y0, len(view.mask))[0]
             box = np.zeros(view.mask.shape, bool)
-            box[cells[1] : cells[3], cells[0] : cells[2]] = True
+            box[top:bottom, left:right] = True
             inside.append(view.mask[box].mean())
             if not box.all():
                 outside.append(view.mask[~box].mean())

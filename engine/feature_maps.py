@@ -1,4 +1,4 @@
-"""FeatureMaps: a frame reference → its feature map, kept between encoding the frames and masking them."""
+"""FeatureMaps: a view of a frame → its feature map, kept between encoding the frames and masking them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import tempfile
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self
 
 import numpy as np
 
 from .errors import InputError, OutputError
+from .frames import frame_order
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -22,8 +23,27 @@ if TYPE_CHECKING:
     Features = NDArray[np.float16 | np.float32]
 
 
+class View(NamedTuple):
+    """A part of a frame.
+
+    frame: its reference.  part: x0, y0, x1, y1 in pixels, half-open.
+    """
+
+    frame: str
+    part: tuple[int, int, int, int]
+
+    def __str__(self) -> str:
+        x0, y0, x1, y1 = self.part
+        return f"{self.frame} [{x0}:{x1}, {y0}:{y1}]"
+
+
+def view_order(view: View) -> tuple[object, ...]:
+    """Return the key of the order in which views are worked on: that of the footage."""
+    return *frame_order(view.frame), view.part
+
+
 class FeatureMaps:
-    """The feature maps of a gallery's frames: in memory up to a budget, beyond it in one temporary file.
+    """The feature maps of a gallery's views: in memory up to a budget, beyond it in one temporary file.
 
     memory_bytes: how much is kept in memory.  directory: where the file goes, by default the system's temporary folder.
     A map stays where it is first put: passes over more frames than fit would turn an LRU over without a single hit, and
@@ -43,8 +63,8 @@ class FeatureMaps:
         self._lock = threading.Lock()
         self._closed = False
         self._kind: tuple[tuple[int, ...], np.dtype[np.float16 | np.float32]] | None = None
-        self._memory: dict[str, Features] = {}
-        self._slots: dict[str, int] = {}
+        self._memory: dict[View, Features] = {}
+        self._slots: dict[View, int] = {}
         self._file: FileIO | None = None
 
     def __enter__(self) -> Self:
@@ -53,9 +73,9 @@ class FeatureMaps:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __contains__(self, frame: object) -> bool:
+    def __contains__(self, view: object) -> bool:
         with self._lock:
-            return frame in self._memory or frame in self._slots
+            return view in self._memory or view in self._slots
 
     def __len__(self) -> int:
         with self._lock:
@@ -73,39 +93,39 @@ class FeatureMaps:
         with self._lock:
             return len(self._slots)
 
-    def put(self, frame: str, features: Features) -> None:
-        """Keep a copy of a frame's map; a frame that is held already keeps its first.
+    def put(self, view: View, features: Features) -> None:
+        """Keep a copy of a view's map; a view that is held already keeps its first.
 
         features: float16 or float32 [c, h, w] in any layout, of one shape and type for the whole store.
-        Raises ValueError naming the frame where the shape or type is another, and when the store is closed; OutputError
+        Raises ValueError naming the view where the shape or type is another, and when the store is closed; OutputError
         where the file cannot be made or written.
         """
         with self._lock:
             if self._closed:
-                message = f"{frame}: put into feature maps that are closed"
+                message = f"{view}: put into feature maps that are closed"
                 raise ValueError(message)
-            self._check(frame, features)
-            if frame in self._memory or frame in self._slots:
+            self._check(view, features)
+            if view in self._memory or view in self._slots:
                 return
             if (len(self._memory) + 1) * features.nbytes <= self._budget:
                 held = features.copy(order="C")
                 held.setflags(write=False)
-                self._memory[frame] = held
+                self._memory[view] = held
             else:
-                # Written under the lock, so that a frame is never half there and a failed write's slot is taken again.
+                # Written under the lock, so that a view is never half there and a failed write's slot is taken again.
                 slot = len(self._slots)
                 self._spill(np.ascontiguousarray(features), slot * features.nbytes)
-                self._slots[frame] = slot
+                self._slots[view] = slot
 
-    def get(self, frame: str) -> Features | None:
-        """Return the map as it was put, [c, h, w] in C order and read-only, or None where the frame is not held.
+    def get(self, view: View) -> Features | None:
+        """Return the map as it was put, [c, h, w] in C order and read-only, or None where the view is not held.
 
         Each call returns a new array for a map that is in the file. Raises OutputError where the file cannot be read.
         """
         with self._lock:
-            slot = self._slots.get(frame)
+            slot = self._slots.get(view)
             if slot is None or self._file is None or self._kind is None:
-                return self._memory.get(frame)
+                return self._memory.get(view)
             shape, dtype = self._kind
             try:
                 # Closing the store must not pull the file from under a read, which runs beside those of other threads.
@@ -132,16 +152,16 @@ class FeatureMaps:
                 self._file.close()
                 self._file = None
 
-    def _check(self, frame: str, features: Features) -> None:
+    def _check(self, view: View, features: Features) -> None:
         """Raise ValueError unless a map has the store's shape and type, which the first one decides."""
         if self._kind is None:
             if features.ndim != 3 or features.dtype not in (np.float16, np.float32):
-                message = f"{frame}: a feature map is float16 or float32 [c, h, w], not {_say(features)}"
+                message = f"{view}: a feature map is float16 or float32 [c, h, w], not {_say(features)}"
                 raise ValueError(message)
             self._kind = features.shape, features.dtype
         if self._kind != (features.shape, features.dtype):
             shape, dtype = self._kind
-            message = f"{frame}: the feature map is {_say(features)}, those before it are {dtype} {list(shape)}"
+            message = f"{view}: the feature map is {_say(features)}, those before it are {dtype} {list(shape)}"
             raise ValueError(message)
 
     def _spill(self, features: Features, offset: int) -> None:

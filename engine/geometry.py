@@ -58,6 +58,42 @@ def _around(near: int, far: int, sides: Sequence[int], halo: int) -> NDArray[np.
     return np.arange(near - halo, near + side + halo)
 
 
+def part(
+    boxes: NDArray[np.float64],
+    width: int,
+    height: int,
+    sides: tuple[float, float],
+    place: tuple[float, float] = (0.5, 0.5),
+) -> tuple[int, int, int, int]:
+    """Return a part of an image that holds boxes: x0, y0, x1, y1 in pixels, half-open.
+
+    boxes: float64 [N, 4], N ≥ 1.  sides: its width and height, pixels; longer where the boxes need it, and never longer
+    than the image's.  place: where it lies between its bounds to the left and right, and above and below, in [0, 1].
+    """
+    low, high = _corners(boxes, width, height)
+    near, far = np.floor(low.min(axis=0)), np.ceil(high.max(axis=0))
+    limit = np.array([width, height])
+    side = np.minimum(np.maximum(np.ceil(sides), far - near), limit)
+    first, last = np.maximum(0, far - side), np.minimum(near, limit - side)
+    corner = first + np.minimum(np.floor((last - first + 1) * place), last - first)
+    x0, y0, x1, y1 = np.concatenate([corner, corner + side]).astype(int).tolist()
+    return x0, y0, x1, y1
+
+
+def view(
+    box: NDArray[np.float64], width: int, height: int, around: float, place: tuple[float, float] = (0.5, 0.5)
+) -> tuple[int, int, int, int]:
+    """Return the part of an image that a box is shown in: x0, y0, x1, y1 in pixels, half-open.
+
+    box: float64 [4], x, y, w, h.  around: sides of the part in lengths of the box's longer side; 0 for the whole image.
+    place: as `part` has it.
+    """
+    if not around:
+        return 0, 0, width, height
+    side = around * float(clip_boxes(box[None], width, height)[0, 2:].max())
+    return part(box[None], width, height, (side, side), place)
+
+
 def pixel_box(box: NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:
     """Return the smallest pixel rectangle that holds a box's part inside the image: x0, y0, x1, y1, half-open.
 

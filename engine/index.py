@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import numpy as np
 
 from .errors import InputError, ScoreError, VectorsMismatchError
+from .feature_maps import View
 from .notices import Kind
 from .output import write_whole
 
@@ -35,6 +36,7 @@ FIELDS = {
 SHOT_FIELDS = {
     "shot_frames": ("U", 1),
     "shot_positions": ("i", 1),
+    "shot_parts": ("i", 2),
     "shot_cells": ("i", 2),
     "shot_offsets": ("i", 1),
 }
@@ -60,31 +62,43 @@ class Shots:
     """The frames that show each of N tracks, and where: S shots, those of row n at offsets[n] to offsets[n + 1] − 1.
 
     frames: S references.  positions: int64 [S], rows in their tracks' boxes.  offsets: int64 [N + 1].
-    cells: int32 [S, 4], the boxes on the feature map, x0, y0, x1, y1, half-open.
+    parts: int32 [S, 4], what of the frames is shown, in pixels, and cells: int32 [S, 4], the boxes on its feature map,
+    both x0, y0, x1, y1, half-open.
     Raises InputError for parts that do not go together.
     """
 
     frames: tuple[str, ...]
     positions: NDArray[np.int64]
+    parts: NDArray[np.int32]
     cells: NDArray[np.int32]
     offsets: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         count = len(self.frames)
-        whole = self.positions.shape == (count,) and self.cells.shape == (count, 4) and len(self.offsets) > 1
-        if not whole or self.offsets[0] != 0 or self.offsets[-1] != count or (np.diff(self.offsets) < 1).any():
+        whole = self.positions.shape == (count,) and self.cells.shape == (count, 4) == self.parts.shape
+        if (
+            not whole
+            or len(self.offsets) < 2
+            or self.offsets[0] != 0
+            or self.offsets[-1] != count
+            or (np.diff(self.offsets) < 1).any()
+        ):
             raise InputError(PLACE, "holds shots of tracks that do not go together", REMEDY)
-        if (self.cells[:, 2:] <= self.cells[:, :2]).any() or self.cells.min() < 0 or self.positions.min() < 0:
-            raise InputError(PLACE, "holds a shot of an empty box", REMEDY)
+        for corners in (self.cells, self.parts):
+            if (corners[:, 2:] <= corners[:, :2]).any() or corners.min() < 0 or self.positions.min() < 0:
+                raise InputError(PLACE, "holds a shot of an empty box", REMEDY)
+
+    @cached_property
+    def views(self) -> tuple[View, ...]:
+        """What each shot shows: S views."""
+        return tuple(map(View, self.frames, map(tuple, self.parts.tolist())))
 
     @cached_property
     def sights(self) -> NDArray[np.int64]:
-        """The number of each shot's frame and cells among the distinct ones: int64 [S]."""
-        numbers: dict[tuple[str, bytes], int] = {}
-        pairs = zip(self.frames, self.cells, strict=True)
-        return np.array(
-            [numbers.setdefault((frame, cells.tobytes()), len(numbers)) for frame, cells in pairs], np.int64
-        )
+        """The number of each shot's view and cells among the distinct ones: int64 [S]."""
+        numbers: dict[tuple[View, bytes], int] = {}
+        pairs = zip(self.views, self.cells, strict=True)
+        return np.array([numbers.setdefault((view, cells.tobytes()), len(numbers)) for view, cells in pairs], np.int64)
 
     @cached_property
     def tracks(self) -> NDArray[np.int64]:
@@ -212,6 +226,7 @@ def _shot_arrays(shots: Shots) -> dict[str, NDArray[Any]]:
     return {
         "shot_frames": np.array(shots.frames, np.str_),
         "shot_positions": shots.positions,
+        "shot_parts": shots.parts,
         "shot_cells": shots.cells,
         "shot_offsets": shots.offsets,
     }
@@ -221,6 +236,7 @@ def _shots(values: Mapping[str, NDArray[Any]]) -> Shots:
     return Shots(
         frames=tuple(values["shot_frames"].tolist()),
         positions=values["shot_positions"].astype(np.int64, copy=False),
+        parts=values["shot_parts"].astype(np.int32, copy=False),
         cells=values["shot_cells"].astype(np.int32, copy=False),
         offsets=values["shot_offsets"].astype(np.int64, copy=False),
     )

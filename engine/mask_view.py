@@ -15,8 +15,10 @@ class MaskView:
     """What a system's mask showed of one track for one query.
 
     position: the shown frame's row in the track's frames and boxes.
-    mask: float32 [h, w] over the whole frame, in [0, 1], mean over the query's sentences.
+    part: what the mask covers of that frame, x0, y0, x1, y1 in pixels, half-open.
+    mask: float32 [h, w] over that part, in [0, 1], mean over the query's sentences.
     """
 
     position: int
+    part: tuple[int, int, int, int]
     mask: NDArray[np.float32]

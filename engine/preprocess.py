@@ -5,6 +5,7 @@ Images leave here as uint8; normalisation happens inside the graph, so that byte
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +33,7 @@ class Recipe:
     frames: which show the track: `last`, `largest` (box clear of the edge), `released` (first 64), `all`, or a number.
     trajectory: the polyline covers the whole `track` or only up to the `shown` frame.
     line_width: of the polyline, as a share of the image's height, at least one pixel.
+    around: sides of the part of a frame in which a box is seen, in lengths of its longer side; 0 for the whole frame.
     max_points: longer trajectories are sampled evenly to this many points.
     mean, std: of RGB in [0, 1]; applied inside the graph, kept here for the record.
     """
@@ -41,6 +43,7 @@ class Recipe:
     frames: str = "largest"
     trajectory: Literal["track", "shown"] = "track"
     line_width: float = 0.01
+    around: float = 0.0
     max_points: int = 128
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -53,6 +56,7 @@ class Recipe:
             "resize": (self.resize in ("area", "bicubic"), "area or bicubic"),
             "trajectory": (self.trajectory in ("track", "shown"), "track or shown"),
             "frames": (is_rule(self.frames), "last, largest, released, all or a number of frames, as text"),
+            "around": (_is_reach(self.around), "0, or 1 and more"),
             "line_width": (_are_shares([self.line_width]), "a share of the image's height in [0, 1]"),
             "mean": (len(self.mean) == 3 and _are_shares(self.mean), "three numbers in [0, 1]"),
             "std": (len(self.std) == 3 and _are_shares(self.std) and all(self.std), "three numbers in (0, 1]"),
@@ -150,6 +154,10 @@ def resize(image: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_reach(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and (value == 0 or 1 <= value < math.inf)
 
 
 def _are_shares(values: Iterable[object]) -> bool:

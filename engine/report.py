@@ -63,11 +63,24 @@ class Picture:
     """How a track looks: its vehicle, the frame with box and path, and the reference of that frame.
 
     box: x, y, width and height of the vehicle in the picture of the frame, pixels.
+    scale: pixels of that picture to one of the frame itself, across and down.
     """
 
     crop: Jpeg
     frame: Jpeg
     caption: str
+    box: tuple[float, float, float, float]
+    scale: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """What a query's mask shows of a track's picture.
+
+    picture: a data: URI.  box: x, y, width and height of what it covers in the picture of the frame, pixels.
+    """
+
+    picture: str
     box: tuple[float, float, float, float]
 
 
@@ -75,7 +88,7 @@ class Picture:
 class Result:
     """One ranked track. `terms` are (name, value) pairs in the order in which they are shown.
 
-    mask: a data: URI of what the query's mask shows of the track's picture, None where its system draws none.
+    mask: None where its system draws none.
     """
 
     track_id: str
@@ -83,7 +96,7 @@ class Result:
     score: float
     terms: tuple[tuple[str, float], ...]
     truth: bool = False
-    mask: str | None = None
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +163,7 @@ def picture(image: NDArray[np.uint8], boxes: NDArray[np.float64], position: int,
     _stroke(frame, path, PATH_COLOUR, closed=False)
     _dot(frame, path[-1], PATH_COLOUR)
     _stroke(frame, box, BOX_COLOUR, closed=True)
-    return Picture(_jpeg(crop), _jpeg(frame), reference, (*box[0].tolist(), *sides))
+    return Picture(_jpeg(crop), _jpeg(frame), reference, (*box[0].tolist(), *sides), tuple(scale.tolist()))
 
 
 def mask_picture(mask: NDArray[np.float32]) -> str:

@@ -11,7 +11,7 @@ from .errors import FrameError
 from .frames import frame_order
 from .language import read, read_query
 from .metrics import MISSING_RANK
-from .report import Picture, QuerySection, Report, Result, mask_picture, picture
+from .report import Mask, Picture, QuerySection, Report, Result, mask_picture, picture
 from .sampling import ShotPlan
 
 if TYPE_CHECKING:
@@ -173,9 +173,17 @@ def _with_masks(
     results = []
     for result, view in zip(section.results, views, strict=True):
         found = pictures[result.track_id]
-        own = found is not None and found.caption == tracks[result.track_id].frames[view.position]
-        results.append(replace(result, mask=mask_picture(view.mask) if own else None))
+        if found is not None and found.caption == tracks[result.track_id].frames[view.position]:
+            results.append(replace(result, mask=_mask(view, found)))
+        else:
+            results.append(result)
     return replace(section, results=tuple(results))
+
+
+def _mask(view: MaskView, shown: Picture) -> Mask:
+    across, down = shown.scale
+    x0, y0, x1, y1 = view.part
+    return Mask(mask_picture(view.mask), (x0 * across, y0 * down, (x1 - x0) * across, (y1 - y0) * down))
 
 
 def _result(ranking: Ranking, place: int, parts: NDArray[np.float32], target: str | None) -> Result:

@@ -113,7 +113,7 @@ class SBNet:
         }
 
     def encode_tracks(self, tracks: Sequence[Track], store: FrameStore, *, rule: str, progress: Progress) -> Encoded:
-        """Return each track's vector over the frames that `rule` shows, its shots, and the maps of their frames.
+        """Return each track's vector over the frames that `rule` shows, its shots, and the maps of their views.
 
         Frames that turn out unreadable are replaced by others of their track.
         Raises InputError for a box wholly outside its image, FrameError for a track with no readable frame, OutputError
@@ -151,6 +151,7 @@ class SBNet:
             shots=Shots(
                 frames=tuple(tracks[shot.row].frames[shot.position] for shot in shots),
                 positions=np.array([shot.position for shot in shots], np.int64),
+                parts=np.array([keys[shot][0].part for shot in shots], np.int32),
                 cells=np.array([keys[shot][1] for shot in shots], np.int32),
                 offsets=offsets,
             ),
@@ -158,13 +159,13 @@ class SBNet:
         )
 
     def feature_maps(self, shots: Shots, store: FrameStore, *, progress: Progress) -> FeatureMaps:
-        """Return the feature maps of the frames that show a gallery whose vectors are there already.
+        """Return the feature maps of the views that show a gallery whose vectors are there already.
 
-        Raises InputError for a frame that cannot be read any more.
+        Raises InputError for a frame that cannot be read any more, or does not hold its view.
         """
         self._check_shots(shots)
         maps = FeatureMaps(memory_bytes=self._feature_bytes)
-        unreadable = self._frames.keep_maps(shots.frames, store, maps, progress=progress)
+        unreadable = self._frames.keep_maps(shots.views, store, maps, progress=progress)
         if unreadable:
             place, fact = store.root / min(unreadable), "the frame cannot be read, and vectors were made with it"
             raise InputError(place, fact, "restore it, or encode the tracks again without their stored vectors")
@@ -199,7 +200,7 @@ class SBNet:
     def mask_views(
         self, index: TrackIndex, queries: QueryVectors, query: int, rows: NDArray[np.int64]
     ) -> Sequence[MaskView]:
-        """Return the mask over the whole frame that shows each track largest, mean over the query's sentences."""
+        """Return the mask over the whole view that shows each track largest, mean over the query's sentences."""
         return self.partial_term(index, queries).views(query, rows)
 
     def _check_shots(self, shots: Shots) -> None:

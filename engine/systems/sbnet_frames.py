@@ -1,4 +1,7 @@
-"""From frames to what they show: feature maps, and what SBNet makes of each box in them (P1, eqs. 4, 6-8, 11)."""
+"""From frames to what they show: feature maps, and what SBNet makes of each box in them (P1, eqs. 4, 6-8, 11).
+
+A view is what the image module sees of a frame: the whole of it for all of its boxes, or what is around each box.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from .. import kernels, preprocess
+from ..errors import InputError
+from ..feature_maps import View, view_order
 from ..frames import frame_order
-from ..geometry import box_cells, window
+from ..geometry import box_cells, view, window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,13 +30,14 @@ if TYPE_CHECKING:
     from . import Progress
 
     Cells = tuple[int, int, int, int]  # x0, y0, x1, y1, half-open
-    Key = tuple[str, Cells]  # what a vector depends on: a frame and the cells of a box in it
+    Part = tuple[int, int, int, int]  # of a frame, pixels, as a view has it
+    Key = tuple[View, Cells]  # what a vector depends on: a view and the cells of a box in it
 
 T = TypeVar("T")
 
 
 class FrameEncoder:
-    """Runs the graphs `image` and `track` over the frames that show some tracks, each frame and each box in it once.
+    """Runs the graphs `image` and `track` over the views that show some tracks, each view and each box in it once.
 
     track: None where nothing of a box but its mask is scored.  slices: layout of a vector, name → (start, stop).
     sides: lengths of windows without their halo, ascending; the last is that of a whole feature map.
@@ -63,10 +69,10 @@ class FrameEncoder:
         unreadable: set[str],
         progress: Progress,
     ) -> Iterator[tuple[Shot, Key]]:
-        """Add what frames show in boxes to `vectors` and their features to `maps`; yield each shot's key.
+        """Add what views show in boxes to `vectors` and their features to `maps`; yield each shot's key.
 
         Frames that cannot be read are added to `unreadable`. The order of the work is that of the footage, and its
-        content the frames and boxes, never files or ids.
+        content the views and boxes, never files or ids.
         """
         by_frame: dict[str, list[Shot]] = {}
         for shot in shots:
@@ -75,26 +81,29 @@ class FrameEncoder:
         keys: list[tuple[Shot, Key]] = []
         order: deque[tuple[Key, NDArray[np.float32] | None]] = deque()  # never a map: they are many
 
-        def cells(reference: str, image: NDArray[np.uint8]) -> NDArray[np.int32]:
-            boxes = np.stack([tracks[shot.row].boxes[shot.position] for shot in by_frame[reference]])
-            return box_cells(boxes, image.shape[1], image.shape[0], self._sides[-1])
+        def boxes_in(reference: str, width: int, height: int) -> list[tuple[Part, list[tuple[Shot, Cells]]]]:
+            parts: dict[Part, list[tuple[Shot, Cells]]] = {}
+            for shot in by_frame[reference]:
+                box = tracks[shot.row].boxes[shot.position]
+                x0, y0, x1, y1 = part = view(box, width, height, self._recipe.around)
+                (cells,) = box_cells(box[None] - (x0, y0, 0, 0), x1 - x0, y1 - y0, self._sides[-1])
+                parts.setdefault(part, []).append((shot, _cells(cells)))
+            return sorted(parts.items())
 
         def rows() -> Iterator[Feeds]:
-            prepared = self._prepared(frames, store, cells, unreadable, progress)
-            for done, (frame, row, boxes) in enumerate(self._image_rows(prepared), 1):
-                progress("encode frames", done, len(frames))
-                maps.put(frame, row["features"])
-                own = [(frame, _cells(box)) for box in boxes]
-                keys.extend(zip(by_frame[frame], own, strict=True))
-                fresh = sorted({key for key in own if key not in vectors})
+            prepared = self._prepared(frames, store, boxes_in, unreadable, progress)
+            for shown, row, own in self._image_rows(prepared, len(frames), progress):
+                maps.put(shown, row["features"])
+                keys.extend((shot, (shown, cells)) for shot, cells in own)
+                fresh = sorted({(shown, cells) for _, cells in own if (shown, cells) not in vectors})
                 order.extend((key, row.get("figt")) for key in fresh)
                 if self._track is None:
                     vectors.update(dict.fromkeys(fresh, np.zeros(0, np.float32)))
                 else:
-                    yield from self._box_feeds(row["features"], [box for _, box in fresh])
+                    yield from self._box_feeds(row["features"], [cells for _, cells in fresh])
 
         if self._track is None:
-            deque(rows(), maxlen=0)  # there is nothing to run, and the frames are kept
+            deque(rows(), maxlen=0)  # there is nothing to run, and the views are kept
         else:
             for seen in self._track.run(rows()):
                 key, figt = order.popleft()
@@ -104,51 +113,76 @@ class FrameEncoder:
                     vectors[key][start:stop] = parts[name]
         yield from keys
 
-    def keep_maps(self, frames: Iterable[str], store: FrameStore, maps: FeatureMaps, *, progress: Progress) -> set[str]:
-        """Add the feature maps of frames to `maps` and no more. Returns the frames that cannot be read."""
-        ordered = sorted(set(frames), key=frame_order)
+    def keep_maps(self, views: Iterable[View], store: FrameStore, maps: FeatureMaps, *, progress: Progress) -> set[str]:
+        """Add the feature maps of views to `maps` and no more. Returns the frames that cannot be read.
+
+        Raises InputError for a frame that does not hold a view of it.
+        """
+        by_frame: dict[str, list[tuple[Part, None]]] = {}
+        for shown in sorted(set(views), key=view_order):
+            by_frame.setdefault(shown.frame, []).append((shown.part, None))
         unreadable: set[str] = set()
-        prepared = self._prepared(ordered, store, lambda _reference, _image: None, unreadable, progress)
-        for done, (frame, row, _) in enumerate(self._image_rows(prepared), 1):
-            maps.put(frame, row["features"])
-            progress("encode frames", done, len(ordered))
+
+        def known(reference: str, width: int, height: int) -> list[tuple[Part, None]]:
+            for (_, _, x1, y1), _ in by_frame[reference]:
+                if x1 > width or y1 > height:
+                    fact = f"is {width}x{height}, and vectors were made of a larger one"
+                    raise InputError(store.root / reference, fact, "restore it, or encode the tracks again")
+            return by_frame[reference]
+
+        prepared = self._prepared(list(by_frame), store, known, unreadable, progress)
+        for shown, row, _ in self._image_rows(prepared, len(by_frame), progress):
+            maps.put(shown, row["features"])
         return unreadable
 
     def _prepared(
         self,
         frames: Sequence[str],
         store: FrameStore,
-        describe: Callable[[str, NDArray[np.uint8]], T],
+        parts: Callable[[str, int, int], list[tuple[Part, T]]],
         unreadable: set[str],
         progress: Progress,
-    ) -> Iterator[tuple[str, NDArray[np.uint8], T]]:
-        """Yield each readable frame with its resized image and what `describe` says of the image; note the others."""
+    ) -> Iterator[tuple[View, NDArray[np.uint8], T]]:
+        """Yield each view of the readable frames, its resized image and what goes with it; note the other frames.
 
-        def prepare(reference: str, image: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], T] | None:
-            return None if image is None else (preprocess.resize(image, self._recipe), describe(reference, image))
+        parts: of a frame, its width and its height, the parts to be seen and what goes with each.
+        """
+
+        def prepare(reference: str, image: NDArray[np.uint8] | None) -> list[tuple[View, NDArray[np.uint8], T]] | None:
+            if image is None:
+                return None
+            return [
+                (View(reference, (x0, y0, x1, y1)), preprocess.resize(image[y0:y1, x0:x1], self._recipe), value)
+                for (x0, y0, x1, y1), value in parts(reference, image.shape[1], image.shape[0])
+            ]
 
         for done, (reference, prepared) in enumerate(store.map(frames, prepare), 1):
             progress("decode frames", done, len(frames))
             if prepared is None:
                 unreadable.add(reference)
             else:
-                yield reference, *prepared
+                yield from prepared
 
-    def _image_rows(self, prepared: Iterable[tuple[str, NDArray[np.uint8], T]]) -> Iterator[tuple[str, Row, T]]:
-        """Run the graph `image`. Yield each frame, its outputs, and what came with it."""
-        beside: deque[tuple[str, T]] = deque()
+    def _image_rows(
+        self, prepared: Iterable[tuple[View, NDArray[np.uint8], T]], frames: int, progress: Progress
+    ) -> Iterator[tuple[View, Row, T]]:
+        """Run the graph `image`. Yield each view, its outputs, and what came with it; tell of so many frames."""
+        beside: deque[tuple[View, T]] = deque()
 
         def feeds() -> Iterator[Feeds]:
-            for frame, image, value in prepared:
-                beside.append((frame, value))
+            for shown, image, value in prepared:
+                beside.append((shown, value))
                 yield {"images": image}
 
+        done: set[str] = set()
         for row in self._image.run(feeds()):
-            frame, value = beside.popleft()
-            yield frame, row, value
+            shown, value = beside.popleft()
+            yield shown, row, value
+            done.add(shown.frame)
+            progress("encode frames", len(done), frames)
 
     def _box_feeds(self, features: NDArray[np.floating], boxes: Sequence[Cells]) -> Iterator[Feeds]:
-        """Yield what the graph `track` takes of each box in one frame, pooled for all of them at once."""
+        """Yield what the graph `track` takes of each box in one view, pooled for all of them at once."""
         if not boxes:
             return
         places = np.array([(0, *box) for box in boxes], np.int32)

@@ -2,8 +2,8 @@
 
 The mask does not depend on the box, and is needed on its cells alone: the graph `mask` computes it on a window of the
 box and a few cells around it. So a part of the term is one frame that shows a track, its value the mean over the
-query's sentences of the mean mask inside the box. A sight is a frame and a box in it; every sentence looks at each
-sight once, however many tracks and queries share them.
+query's sentences of the mean mask inside the box. A sight is a view of a frame and a box in it; every sentence looks at
+each sight once, however many tracks and queries share them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import InputError, ScoreError
-from ..frames import frame_order
+from ..feature_maps import view_order
 from ..geometry import window
 from ..mask_view import MaskView
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..feature_maps import FeatureMaps
+    from ..feature_maps import FeatureMaps, View
     from ..index import Shots
     from ..runtime.graph import Blocks, Feeds
     from . import Progress
@@ -57,7 +57,7 @@ class TextFactors:
 class MaskTerm:
     """MPR of encoded queries over the tracks of an index.
 
-    blocks: the graph `mask`.  maps: the feature maps of the shots' frames.  sides: lengths of windows without their
+    blocks: the graph `mask`.  maps: the feature maps of the shots' views.  sides: lengths of windows without their
     halo, ascending; the last is that of the whole map.  halo: cells around a box that its mask depends on.
     Raises ScoreError naming query and track where a mask is not a number.
     """
@@ -77,7 +77,7 @@ class MaskTerm:
     ) -> None:
         self._blocks, self._ids, self._shots, self._maps, self._queries = blocks, track_ids, shots, maps, queries
         self._sides, self._halo = sides, halo
-        self._held: tuple[str, NDArray[np.floating]] | None = None
+        self._held: tuple[View, NDArray[np.floating]] | None = None
         self._known = _Ratios(queries)
 
     @property
@@ -105,34 +105,34 @@ class MaskTerm:
     def totals(self, allowed: NDArray[np.bool_] | None, *, progress: Progress) -> NDArray[np.float64]:
         """Return the sum over each track's shots of their value for each query: float64 [Q, N].
 
-        Frame by frame: every feature map is read once.
+        View by view: every feature map is read once.
         """
         queries, sentences = self._queries, len(self._queries.texts.tokens)
         sums = np.zeros((len(queries.query_ids), len(self._ids)))
-        by_frame: dict[str, list[int]] = {}
-        for shot, frame in enumerate(self._shots.frames):
+        by_view: dict[View, list[int]] = {}
+        for shot, shown in enumerate(self._shots.views):
             if allowed is None or allowed[self._shots.tracks[shot]]:
-                by_frame.setdefault(frame, []).append(shot)
-        frames = sorted(by_frame, key=frame_order)
+                by_view.setdefault(shown, []).append(shot)
+        views = sorted(by_view, key=view_order)
         distinct = {
-            frame: sorted({self._shots.sights[shot]: shot for shot in shots}.values(), key=self._shape)
-            for frame, shots in by_frame.items()
+            shown: sorted({self._shots.sights[shot]: shot for shot in shots}.values(), key=self._shape)
+            for shown, shots in by_view.items()
         }
-        pairs = ((sentence, shot) for frame in frames for shot in distinct[frame] for sentence in range(sentences))
+        pairs = ((sentence, shot) for shown in views for shot in distinct[shown] for sentence in range(sentences))
         ratios = self._ratios(pairs)
-        for done, frame in enumerate(frames, 1):
+        for done, shown in enumerate(views, 1):
             seen = {
                 self._shots.sights[shot]: np.fromiter((next(ratios) for _ in range(sentences)), np.float32, sentences)
-                for shot in distinct[frame]
+                for shot in distinct[shown]
             }
-            for shot in by_frame[frame]:
+            for shot in by_view[shown]:
                 own = seen[self._shots.sights[shot]][queries.rows, None]
                 sums[:, self._shots.tracks[shot]] += kernels.segment_mean(own, queries.offsets)[:, 0]
-            progress("masks", done, len(frames))
+            progress("masks", done, len(views))
         return sums
 
     def views(self, query: int, tracks: Iterable[int]) -> list[MaskView]:
-        """Return the mask over the whole of the frame in which each track's box is largest."""
+        """Return the mask over the whole of the view of the frame in which each track's box is largest."""
         sentences, cells = self._queries.own(query), self._sides[-1]
         whole = np.array([0, 0, cells, cells], np.int32)
         views = []
@@ -141,14 +141,14 @@ class MaskTerm:
             rows = self._blocks.run(self._feed(int(sentence), shot, whole) for sentence in sentences)
             masks = np.stack([row["mask"] for row in rows])
             mask: NDArray[np.float32] = masks.mean(axis=0, dtype=np.float32)
-            views.append(MaskView(int(self._shots.positions[shot]), mask))
+            views.append(MaskView(int(self._shots.positions[shot]), self._shots.views[shot].part, mask))
         return views
 
     def _largest(self, track: int) -> int:
         first, end = self._shots.offsets[track : track + 2].tolist()
-        cells = self._shots.cells[first:end]
-        largest: int = first + int(np.argmax((cells[:, 2] - cells[:, 0]) * (cells[:, 3] - cells[:, 1])))
-        return largest
+        # All maps have as many cells, so these are in proportion to what the boxes take of their frames.
+        areas = _areas(self._shots.cells[first:end]) * _areas(self._shots.parts[first:end])
+        return first + int(np.argmax(areas))
 
     def _shape(self, shot: int) -> tuple[int, int]:
         rows, columns = window(self._shots.cells[shot], self._sides, self._halo)
@@ -177,17 +177,22 @@ class MaskTerm:
 
     def _feed(self, sentence: int, shot: int, cells: NDArray[np.int32]) -> Feeds:
         rows, columns = window(cells, self._sides, self._halo)
-        features = self._features(self._shots.frames[shot])
+        features = self._features(self._shots.views[shot])
         return {"features": features, **self._queries.texts.row(sentence), "rows": rows, "columns": columns}
 
-    def _features(self, frame: str) -> NDArray[np.floating]:
-        """Return a frame's map; the one asked for last is kept, for its sentences and boxes follow each other."""
-        if self._held is None or self._held[0] != frame:
-            features = self._maps.get(frame)
+    def _features(self, shown: View) -> NDArray[np.floating]:
+        """Return a view's map; the one asked for last is kept, for its sentences and boxes follow each other."""
+        if self._held is None or self._held[0] != shown:
+            features = self._maps.get(shown)
             if features is None:
-                raise InputError(frame, "the index's feature maps were closed", "encode the tracks again")
-            self._held = frame, features
+                raise InputError(shown.frame, "the index's feature maps were closed", "encode the tracks again")
+            self._held = shown, features
         return self._held[1]
+
+
+def _areas(corners: NDArray[np.int32]) -> NDArray[np.int64]:
+    sides = (corners[:, 2:] - corners[:, :2]).astype(np.int64)
+    return sides[:, 0] * sides[:, 1]
 
 
 class _Ratios:

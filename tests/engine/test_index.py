@@ -102,7 +102,7 @@ def shots_of(tracks):
     frames = [frame for one in tracks for frame in one.frames]
     cells = np.arange(len(frames))[:, None] + np.array([0, 1, 2, 4])
     ends = np.cumsum([0, *(len(one.frames) for one in tracks)])
-    return Shots(tuple(frames), np.arange(len(frames)), cells.astype(np.int32), ends)
+    return Shots(tuple(frames), np.arange(len(frames)), 9 * cells.astype(np.int32), cells.astype(np.int32), ends)
 
 
 def test_shots_are_loaded_as_they_were_saved(tracks, path):
@@ -110,7 +110,7 @@ def test_shots_are_loaded_as_they_were_saved(tracks, path):
     index.save(path)
     loaded = TrackIndex.load(path)
     assert loaded.shots.frames == index.shots.frames
-    for name in ("positions", "cells", "offsets"):
+    for name in ("positions", "parts", "cells", "offsets"):
         found, wanted = getattr(loaded.shots, name), getattr(index.shots, name)
         assert found.dtype == wanted.dtype
         np.testing.assert_array_equal(found, wanted)

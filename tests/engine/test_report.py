@@ -275,10 +275,15 @@ def test_the_colours_of_a_mask_mean_the_same_in_every_picture():
 
 def test_a_card_lays_its_mask_over_its_own_frame_with_the_box(tmp_path, pictures):
     masks = [page.mask_picture(MASK), page.mask_picture(MASK[::-1].copy())]
-    shown = [replace(result("t1", 1), mask=masks[0]), replace(result("t0", 2), mask=masks[1])]
+    places = [(0.0, 0.0, 320.0, 180.0), (40.0, 20.5, 60.0, 60.0)]
+    shown = [
+        replace(result(name, rank), mask=page.Mask(mask, place))
+        for rank, (name, mask, place) in enumerate(zip(("t1", "t0"), masks, places, strict=True), 1)
+    ]
     html, tree = write(tmp_path, section(*shown, result("t2", 3)), pictures=pictures)
-    overlays = [attributes["href"] for _, attributes, _ in tree.find("image") if attributes["href"] in masks]
-    assert overlays == masks
+    overlays = [attributes for _, attributes, _ in tree.find("image") if attributes["href"] in masks]
+    assert [one["href"] for one in overlays] == masks
+    assert [tuple(float(one[name]) for name in ("x", "y", "width", "height")) for one in overlays] == places
     assert len(tree.find("svg", "mask")) == 2
     x, y, width, height = pictures["t1"].box
     boxes = [attributes for _, attributes, _ in tree.find("rect")]

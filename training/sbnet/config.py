@@ -69,6 +69,8 @@ class RecipeConfig:
 
     size: side of the square image, pixels; a multiple of 16, the side of a cell.
     resize: "area" (OpenCV) or "bicubic" (Pillow, antialiased).
+    around: sides of the part of a frame in which a box is seen, in lengths of its longer side; 0 for the whole frame,
+        where all of its boxes are seen at once (P1).
     frames: which frames of a track are scored: "released" (the first 64), "last", "largest", "all", or a number, spread
         evenly over the track.
     mean, std: of RGB in [0, 1]; applied inside the model.
@@ -78,6 +80,7 @@ class RecipeConfig:
     std: tuple[float, float, float]
     size: int = 384
     resize: Literal["area", "bicubic"] = "bicubic"
+    around: float = 0.0
     frames: str = "8"
 
 
@@ -224,6 +227,7 @@ def _faults(config: SBNetConfig) -> Iterator[Fault]:
 _RANGES: dict[str, Range] = {
     "model.width": (lambda value: value > 0 and value % 16 == 0, "a multiple of 16 above zero"),
     "recipe.size": (lambda value: value >= 2 * STRIDE and value % STRIDE == 0, f"a multiple of {STRIDE}, at least 32"),
+    "recipe.around": (lambda value: value == 0 or value >= 1, "0, or 1 and more"),
     "recipe.frames": (is_rule, "released, last, largest, all or a number of frames in quotes"),
     "recipe.mean": SHARE,
     "recipe.std": (lambda value: 0 < value <= 1, "above 0, at most 1"),

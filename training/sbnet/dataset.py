@@ -82,7 +82,7 @@ class SBNetDataset:
     def __init__(self, config: SBNetConfig, tracks: Sequence[Track], store: FrameStore, tokenizer: Tokenizer) -> None:
         """Raise InputError for a track without sentences or with a box outside its image, FrameError without frames."""
         self.config, self.tracks, self.store = config, tracks, store
-        self._recipe = Recipe(size=config.recipe.size, resize=config.recipe.resize)
+        self._recipe = Recipe(size=config.recipe.size, resize=config.recipe.resize, around=config.recipe.around)
         self._small = Recipe(size=config.cells, resize="area")
         texts = sentences(tracks)
         self._first_text = np.cumsum([0, *(len(track.nl) for track in tracks)])
@@ -110,7 +110,8 @@ class SBNetDataset:
     def freeze(self, copies: int, see: See, progress: Progress) -> Views:
         """Have a backbone that does not change see so many augmented views of each track, for `use`.
 
-        A view shows a frame of the track at random, and every vehicle of it, or the track's own alone and larger.
+        A view shows a frame of the track at random, and every vehicle of it, or the track's own alone and larger; where
+        the recipe shows what is around a box, the track's own always.
         see: images uint8 [B, S, S, 3] to features, float [B, D, G, G].  progress: is told of each view of a track.
         Raises FrameError naming a track of which no frame can be read, OutputError when there is no room for features.
         """
@@ -125,8 +126,10 @@ class SBNetDataset:
                 block = drawn[first : first + _SEEN_AT_ONCE]
                 zoomed = generator.random(len(block)) < self.config.augment.zoom
                 alone = [shot for shot, small in zip(block, zoomed, strict=True) if small]
-                beside = {self._frame(shot) for shot, small in zip(block, zoomed, strict=True) if not small}
-                together = [shot for frame in sorted(beside, key=frame_order) for shot in self._shots_in[frame]]
+                together = [shot for shot, small in zip(block, zoomed, strict=True) if not small]
+                if not self._recipe.around:
+                    beside = {self._frame(shot) for shot in together}
+                    together = [shot for frame in sorted(beside, key=frame_order) for shot in self._shots_in[frame]]
                 shown = self._read(alone, generator, zoomed=True) + self._read(together, generator)
                 for one, values in zip(shown, see(np.stack([one.image for one in shown])), strict=True):
                     if features is None:
@@ -232,31 +235,43 @@ class SBNetDataset:
         shots_of: dict[str, list[Shot]] = defaultdict(list)
         for shot in shots:
             shots_of[self._frame(shot)].append(shot)
-        views = {}
+        views: dict[str, list[tuple[list[Shot], View]]] = {}
         for frame in sorted(shots_of, key=frame_order):
-            boxes = np.stack([self.tracks[shot.row].boxes[shot.position] for shot in shots_of[frame]])
-            views[frame] = View.draw(boxes, self.config.augment, self._recipe.size, generator, zoomed=zoomed)
+            own = shots_of[frame]
+            groups = [[shot] for shot in own] if self._recipe.around else [own]
+            views[frame] = [(group, self._drawn(group, generator, zoomed=zoomed)) for group in groups]
         after = self._after(views) if self.config.modules.future else {}
         before = {following: frame for frame, following in after.items()}
 
-        def look(name: str, image: np.ndarray | None) -> tuple[np.ndarray | None, ...]:
-            """Return what the frame shows, its boxes' cells, and what it shows of the view of the frame before it."""
-            view, earlier = views.get(name), views.get(before.get(name, ""))
+        def look(name: str, image: np.ndarray | None) -> tuple[list[np.ndarray], ...] | None:
+            """Return what is seen in a frame's views, their boxes' cells, and what is in those of the one before."""
+            if image is None:
+                return None
+            now = [view for _, view in views.get(name, ())]
+            earlier = [view for _, view in views.get(before.get(name, ""), ())]
             return (
-                None if image is None or view is None else view.shown(image, self._recipe),
-                None
-                if image is None or view is None
-                else view.masks(image.shape[1], image.shape[0], self.config.cells),
-                None if image is None or earlier is None else earlier.coloured.shown(image, self._small),
+                [view.shown(image, self._recipe) for view in now],
+                [view.masks(image.shape[1], image.shape[0], self.config.cells) for view in now],
+                [view.coloured.shown(image, self._small) for view in earlier],
             )
 
         seen = dict(self.store.map(sorted({*views, *before}, key=frame_order), look))
-        return [
-            _Shown(shots_of[frame], view.mirrored, image, boxes, seen[after[frame]][2] if frame in after else None)
-            for frame, view in views.items()
-            for image, boxes, _ in [seen[frame]]
-            if image is not None and boxes is not None
-        ]
+        shown = []
+        for frame, own in views.items():
+            if seen[frame] is None:
+                continue
+            images, boxes, _ = seen[frame]
+            following = seen[after[frame]] if frame in after else None
+            later = [None] * len(own) if following is None else following[2]
+            shown += [
+                _Shown(group, view.mirrored, *rest)
+                for (group, view), *rest in zip(own, images, boxes, later, strict=True)
+            ]
+        return shown
+
+    def _drawn(self, shots: Sequence[Shot], generator: np.random.Generator, *, zoomed: bool) -> View:
+        boxes = np.stack([self.tracks[shot.row].boxes[shot.position] for shot in shots])
+        return View.draw(boxes, self.config.augment, self._recipe, generator, zoomed=zoomed)
 
     def _after(self, frames: Iterable[str]) -> dict[str, str]:
         """Return the next frame of each frame that has one."""

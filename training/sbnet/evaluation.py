@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 _BLOCK = 32  # sentences that look at a frame at once
 
-SeenFrames = dict[str, tuple[Tensor, Tensor]]
-"""By frame, what an image backbone that does not change made of it and the boxes of its tracks, of equal calls."""
+SeenFrames = dict[str, list[tuple[Tensor, Tensor]]]
+"""By frame, what an image backbone that does not change made of its views and their boxes, of equal calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,25 +143,31 @@ def _look(
     for shot in shots:
         shots_of[tracks[shot.row].frames[shot.position]].append(shot)
     config, device = model.config, sentences.tokens.device
-    recipe = Recipe(size=config.recipe.size, resize=config.recipe.resize)
+    recipe = Recipe(size=config.recipe.size, resize=config.recipe.resize, around=config.recipe.around)
 
-    def prepare(frame: str, image: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
+    def prepare(frame: str, image: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]] | None:
         if image is None:
             return None
-        view = View.whole(np.stack([tracks[shot.row].boxes[shot.position] for shot in shots_of[frame]]))
-        return view.shown(image, recipe), view.masks(image.shape[1], image.shape[0], config.cells)
+        boxes = np.stack([tracks[shot.row].boxes[shot.position] for shot in shots_of[frame]])
+        views = [View.scored(own, recipe) for own in (boxes[:, None] if recipe.around else [boxes])]
+        return [(view.shown(image, recipe), view.masks(*image.shape[1::-1], config.cells)) for view in views]
+
+    def sights(views: Sequence[tuple[Tensor, Tensor]]) -> list[_Sight]:
+        return [sight for features, boxes in views for sight in _sights(model, sentences, features, boxes)]
 
     known = {} if memory is None else memory
     seen: dict[Shot, _Sight] = {}
     for frame in sorted(shots_of.keys() & known.keys(), key=frame_order):
-        seen |= zip(shots_of[frame], _sights(model, sentences, *known[frame]), strict=True)
+        seen |= zip(shots_of[frame], sights(known[frame]), strict=True)
     for frame, prepared in store.map(sorted(shots_of.keys() - known.keys(), key=frame_order), prepare):
         if prepared is not None:
-            image, boxes = (torch.tensor(values, device=device) for values in prepared)
-            features = model.image.see(image[None])
+            views = [
+                (model.image.see(torch.tensor(image[None], device=device)), torch.tensor(boxes, device=device))
+                for image, boxes in prepared
+            ]
             if memory is not None:
-                memory[frame] = features, boxes
-            seen |= zip(shots_of[frame], _sights(model, sentences, features, boxes), strict=True)
+                memory[frame] = views
+            seen |= zip(shots_of[frame], sights(views), strict=True)
     return seen
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .config import AugmentConfig
 
 
+_WIDER = 1.3  # times as much, or as little, of what is around a box
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """One way of showing a frame, drawn at random.
@@ -25,6 +28,7 @@ class View:
     crop: the window's sides as a share of the image's; they are longer where the boxes need it.
     across, down: where the window lies between its bounds, in [0, 1).
     mirrored: left and right are swapped.  photo: the change of its light, colours and sharpness.
+    around: above 0 the window's sides in lengths of the longer side of its one box, whatever `crop` says.
     """
 
     boxes: np.ndarray
@@ -33,21 +37,29 @@ class View:
     down: float
     mirrored: bool
     photo: Photo | None = None
+    around: float = 0.0
 
     @classmethod
     def draw(
-        cls, boxes: np.ndarray, augment: AugmentConfig, size: int, generator: np.random.Generator, *, zoomed: bool
+        cls,
+        boxes: np.ndarray,
+        augment: AugmentConfig,
+        recipe: Recipe,
+        generator: np.random.Generator,
+        *,
+        zoomed: bool,
     ) -> View:
-        """Return a view at random.  size: its side in pixels.  zoomed: its window is smaller than `augment.crop`."""
+        """Return a view at random.  zoomed: its window is smaller than `augment.crop` and the recipe have it."""
         across, down, side, share = generator.random(4).tolist()
         crop = augment.crop * share**2 if zoomed else augment.crop  # a vehicle's box is a small part of its frame
-        photo = Photo.draw(augment.photo, size, generator) if augment.photo else None
-        return cls(boxes, crop, across, down, side < augment.flip, photo)
+        around = 1 + (recipe.around - 1) * share if zoomed else recipe.around * _WIDER ** (2 * share - 1)
+        photo = Photo.draw(augment.photo, recipe.size, generator) if augment.photo else None
+        return cls(boxes, crop, across, down, side < augment.flip, photo, around if recipe.around else 0.0)
 
     @classmethod
-    def whole(cls, boxes: np.ndarray) -> View:
-        """Return the view that shows all of a frame, as scoring does."""
-        return cls(boxes, crop=1.0, across=0.0, down=0.0, mirrored=False)
+    def scored(cls, boxes: np.ndarray, recipe: Recipe) -> View:
+        """Return the view that scoring has of a frame."""
+        return cls(boxes, crop=1.0, across=0.5, down=0.5, mirrored=False, around=recipe.around)
 
     @property
     def coloured(self) -> View:
@@ -56,15 +68,10 @@ class View:
 
     def window(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Return the part of an image that is shown: x0, y0, x1, y1 in pixels, half-open."""
-        clipped = geometry.clip_boxes(self.boxes, width, height)
-        near = np.floor(clipped[:, :2].min(axis=0))
-        far = np.ceil((clipped[:, :2] + clipped[:, 2:]).max(axis=0))
-        limit = np.array([width, height])
-        side = np.maximum(np.ceil(self.crop * limit), far - near)
-        low, high = np.maximum(0, far - side), np.minimum(near, limit - side)
-        corner = low + np.floor((high - low + 1) * (self.across, self.down))
-        x0, y0, x1, y1 = np.concatenate([corner, corner + side]).astype(int).tolist()
-        return x0, y0, x1, y1
+        place = self.across, self.down
+        if self.around:
+            return geometry.view(self.boxes[0], width, height, self.around, place)
+        return geometry.part(self.boxes, width, height, (self.crop * width, self.crop * height), place)
 
     def shown(self, image: np.ndarray, recipe: Recipe) -> np.ndarray:
         """Return what is seen of an image. image: uint8 [H, W, 3]. Returns uint8 [size, size, 3]."""

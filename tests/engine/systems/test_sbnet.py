@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from nlvr.engine import Engine, FrameStore, Query, Track, TrackIndex, load_queries, load_tracks
+from nlvr.engine import Engine, FrameStore, Query, Track, TrackIndex, geometry, load_queries, load_tracks
 from nlvr.engine.errors import BundleError, FrameError, InputError, ScoreError, VectorsMismatchError
 from nlvr.engine.feature_maps import FeatureMaps
 from nlvr.engine.index import Shots
@@ -128,9 +129,7 @@ def test_each_sentence_looks_at_each_box_of_a_frame_once(sbnet, tracks, sample, 
         run = graph.run
         monkeypatch.setattr(graph, "run", lambda feeds: asked.append(1) or run(feeds))
         engine.rank(index, queries, top_k=top_k)
-    sights = {
-        (frame, tuple(cells)) for frame, cells in zip(index.shots.frames, index.shots.cells.tolist(), strict=True)
-    }
+    sights = {(view, tuple(cells)) for view, cells in zip(index.shots.views, index.shots.cells.tolist(), strict=True)}
     assert len(asked) == 3 * len(sights)
 
 
@@ -234,9 +233,9 @@ def test_a_box_that_covers_no_cell_by_the_released_rule_ranks_like_any_other(eng
 def test_a_mask_that_is_no_number_names_query_and_track(engine, index, queries, top_k):
     maps = FeatureMaps(memory_bytes=2**30)
     spoilt = index.shots.frames[int(index.shots.offsets[3])]
-    for frame in set(index.shots.frames):
-        features = index.maps.get(frame)
-        maps.put(frame, np.full_like(features, np.nan) if frame == spoilt else features)
+    for view in set(index.shots.views):
+        features = index.maps.get(view)
+        maps.put(view, np.full_like(features, np.nan) if view.frame == spoilt else features)
     shown = [
         track
         for row, track in enumerate(index.track_ids)
@@ -253,6 +252,7 @@ def test_a_view_shows_the_largest_box_and_agrees_with_the_score(engine, index, q
     ranking = engine.rank(index, encoded)[1]
     for row, view in zip(ranking.rows[:3], engine.mask_views(index, encoded, 1, ranking.rows[:3]), strict=True):
         assert view.mask.shape == (6, 6)
+        assert view.part == (0, 0, 768, 432)
         track = next(track for track in tracks if track.id == index.track_ids[row])
         shots = range(index.shots.offsets[row], index.shots.offsets[row + 1])
         (shot,) = [shot for shot in shots if index.shots.positions[shot] == view.position]
@@ -285,6 +285,59 @@ def edited(sbnet, tmp_path):
         return folder
 
     return edit
+
+
+@pytest.fixture
+def near(edited):
+    """The bundle that sees of each frame what is around a box."""
+    return edited(lambda manifest: manifest["preprocessing"].update(around=2.5))
+
+
+@pytest.fixture
+def cut(tracks, sample, tmp_path):
+    """Some tracks, and the same ones in frames that hold what is around each box and no more."""
+    own = tracks[:6]
+    frames = []
+    with FrameStore(sample) as store:
+        for number, track in enumerate(own):
+            names, boxes = [], track.boxes.copy()
+            (tmp_path / f"{number}").mkdir()
+            for place, reference in enumerate(track.frames):
+                image = store.read(reference)
+                x0, y0, x1, y1 = geometry.view(track.boxes[place], image.shape[1], image.shape[0], 2.5)
+                names.append(f"{number}/{place:06d}.png")
+                Image.fromarray(image[y0:y1, x0:x1]).save(tmp_path / names[-1])
+                boxes[place] -= (x0, y0, 0, 0)
+            frames.append(Track(track.id, tuple(names), boxes))
+    return own, frames
+
+
+def test_what_is_around_a_box_is_seen_as_if_it_were_the_frame(near, sbnet, cut, sample, queries, tmp_path):
+    own, frames = cut
+    with Engine(near, device="cpu") as engine, FrameStore(sample) as store:
+        index = engine.encode_tracks(own, store)
+        found = engine.rank(index, queries)
+        views = engine.mask_views(index, engine.encode_queries(queries), 0, [0])
+        again = engine.with_frames(replace(index, maps=None), store)
+        assert as_bytes(engine.rank(again, queries)) == as_bytes(found)
+    with Engine(sbnet, device="cpu") as engine, FrameStore(tmp_path) as store:
+        alone = engine.encode_tracks(frames, store)
+        assert as_bytes(engine.rank(alone, queries)) == as_bytes(found)
+    track = next(track for track in own if track.id == index.track_ids[0])
+    assert views[0].part == geometry.view(track.boxes[views[0].position], 768, 432, 2.5)
+    shown = index.shots.positions[: index.shots.offsets[1]]
+    assert views[0].position == shown[np.argmax(track.boxes[shown, 2] * track.boxes[shown, 3])]
+
+
+def test_a_frame_that_does_not_hold_its_view_any_more_is_named(near, cut, queries, sample, tmp_path):
+    own, _ = cut
+    with Engine(near, device="cpu") as engine, FrameStore(sample) as store:
+        index = engine.encode_tracks(own[:1], store)
+        parts = index.shots.parts.copy()
+        parts[2, 2] = 769
+        other = replace(index, shots=replace(index.shots, parts=parts), maps=None)
+        with pytest.raises(InputError, match=r"is 768x432, and vectors were made of a larger one; restore it"):
+            engine.with_frames(other, store)
 
 
 def test_words_alone_leave_the_term_out(edited):
@@ -387,12 +440,15 @@ def test_views_of_nothing_and_of_what_is_not_there(engine, index, queries, tiny)
         ({"offsets": np.array([0, 1])}, "do not go together"),
         ({"cells": np.array([[0, 0, 1, 1], [2, 2, 2, 3]], np.int32)}, "empty box"),
         ({"cells": np.array([[0, 0, 1, 1], [-1, 2, 2, 3]], np.int32)}, "empty box"),
+        ({"parts": np.array([[0, 0, 9, 9], [5, 5, 5, 9]], np.int32)}, "empty box"),
+        ({"parts": np.array([[0, 0, 9, 9]], np.int32)}, "do not go together"),
     ],
 )
 def test_shots_that_do_not_go_together_are_refused(change, words):
     whole = {
         "frames": ("a", "b"),
         "positions": np.array([0, 0]),
+        "parts": np.array([[0, 0, 9, 9], [0, 0, 9, 9]], np.int32),
         "cells": np.array([[0, 0, 1, 1], [2, 2, 4, 3]], np.int32),
         "offsets": np.array([0, 1, 2]),
     }

@@ -63,13 +63,24 @@ def test_an_epoch_shows_every_frame_of_every_track_once(street):
         for number, row in enumerate(batch.frame_rows):
             (track,) = (track for track in samples.tracks if said[number] in track.nl)
             box = track.boxes[track.frames.index(frames[row])]
-            np.testing.assert_array_equal(batch.boxes[number], View.whole(box[None]).masks(64, 64, 4)[0])
+            np.testing.assert_array_equal(batch.boxes[number], View.scored(box[None], Recipe()).masks(64, 64, 4)[0])
             colour, kind = batch.image_labels[number]
             assert f"{COLOURS[colour]}-{TYPES[kind]}" == track.id
             shown.append((track.id, frames[row]))
         assert batch.positive.all()
         np.testing.assert_array_equal(batch.text_labels, batch.image_labels)
     assert sorted(shown) == sorted((track.id, frame) for track in samples.tracks for frame in track.frames)
+
+
+def test_what_is_around_a_box_is_shown_for_that_box_alone(street):
+    samples = dataset(street, *PLAIN, "recipe.around=2.0")
+    samples.use(samples.freeze(2, lambda images: images.transpose(0, 3, 1, 2).astype(np.float32), lambda *_: None))
+    shown = [row for step in range(samples.steps) for row in samples.load(0, step).boxes]
+    assert len(shown) == 2 * len(samples.tracks)
+    # Half of the map's four cells along the longer side, all of them where the image ends at the box.
+    assert all(2 <= max(box.any(axis=0).sum(), box.any(axis=1).sum()) <= 4 for box in shown)
+    for batch in samples.batches(1):
+        assert len(batch.images) == len(batch.boxes)
 
 
 def test_batches_depend_on_seed_epoch_and_step_alone(street):

@@ -180,7 +180,14 @@ def test_the_mask_of_a_negative_is_empty_and_counts(street):
 
 
 @pytest.mark.parametrize(
-    "settings", [(), without("classification"), without(*MODULES), ["model.figt=box", "recipe.resize=bicubic"]]
+    "settings",
+    [
+        (),
+        without("classification"),
+        without(*MODULES),
+        ["model.figt=box", "recipe.resize=bicubic"],
+        ["model.figt=box", "recipe.around=2.5"],
+    ],
 )
 def test_the_measure_scores_as_pair_by_pair(street, settings):
     task = make(street, "recipe.frames='2'", *settings)
@@ -191,12 +198,12 @@ def test_the_measure_scores_as_pair_by_pair(street, settings):
     queries.append(Query("nothing said", ("a thing",)))
     scores = score_matrix(task.model, queries, tracks, task.store, tokenizer)
     shots = ShotPlan(tracks, task.store, "2").shots
-    recipe = Recipe(size=64, resize=config.recipe.resize)
+    recipe = Recipe(size=64, resize=config.recipe.resize, around=config.recipe.around)
     for column, track in enumerate(tracks):
         positions = [shot.position for shot in shots if shot.row == column]
         assert len(positions) == 2
         frames = [task.store.read(track.frames[position]) for position in positions]
-        views = [View.whole(track.boxes[position : position + 1]) for position in positions]
+        views = [View.scored(track.boxes[position : position + 1], recipe) for position in positions]
         images = torch.tensor(np.stack([view.shown(frame, recipe) for view, frame in zip(views, frames, strict=True)]))
         boxes = torch.tensor(np.concatenate([view.masks(64, 64, config.cells) for view in views]))
         for row, query in enumerate(queries):

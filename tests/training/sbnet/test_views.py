@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,11 +43,36 @@ def test_windows_reach_all_their_places():
     boxes = np.array([[50.0, 40.0, 10.0, 10.0]])
     generator = np.random.default_rng(0)
     drawn = {
-        View.draw(boxes, AugmentConfig(crop=0.8), 64, generator, zoomed=False).window(WIDTH, HEIGHT)
+        View.draw(boxes, AugmentConfig(crop=0.8), RECIPE, generator, zoomed=False).window(WIDTH, HEIGHT)
         for _ in range(4000)
     }
     assert {window[0] for window in drawn} == set(range(25))
     assert {window[1] for window in drawn} == set(range(19))
+
+
+@given(views(), st.floats(1, 6))
+def test_what_is_around_a_box_is_a_square_where_the_image_has_room(view, around):
+    view = replace(view, boxes=view.boxes[:1], around=around)
+    x0, y0, x1, y1 = view.window(WIDTH, HEIGHT)
+    x, y, w, h = view.boxes[0]
+    assert 0 <= x0 <= x
+    assert 0 <= y0 <= y
+    assert x + w - 1e-9 <= x1 <= WIDTH
+    assert y + h - 1e-9 <= y1 <= HEIGHT
+    ((x, y, w, h),) = geometry.clip_boxes(view.boxes, WIDTH, HEIGHT)
+    side, holds = np.ceil(around * max(w, h)), np.ceil((x + w, y + h)) - np.floor((x, y))
+    assert (x1 - x0, y1 - y0) == tuple(np.minimum(np.maximum(side, holds), (WIDTH, HEIGHT)))
+
+
+def test_a_scored_view_has_its_box_in_the_middle():
+    view = View.scored(np.array([[50.0, 40.0, 10.0, 6.0]]), replace(RECIPE, around=3.0))
+    assert view.window(WIDTH, HEIGHT) == (40, 28, 70, 58)
+    assert View.scored(np.array([[0.0, 0.0, 120.0, 90.0]]), replace(RECIPE, around=3.0)).window(WIDTH, HEIGHT) == (
+        0,
+        0,
+        WIDTH,
+        HEIGHT,
+    )
 
 
 @given(views())
@@ -74,7 +101,7 @@ def test_a_painted_box_is_seen_in_its_cells(mirror):
 
 def test_the_whole_view_is_the_engine_s_resize():
     image = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
-    whole = View.whole(np.array([[1.0, 2.0, 3.0, 4.0]]))
+    whole = View.scored(np.array([[1.0, 2.0, 3.0, 4.0]]), RECIPE)
     np.testing.assert_array_equal(whole.shown(image, RECIPE), preprocess.resize(image, RECIPE))
     cells = geometry.box_cells(whole.boxes, WIDTH, HEIGHT, CELLS)[0]
     assert whole.masks(WIDTH, HEIGHT, CELLS)[0].sum() == (cells[2] - cells[0]) * (cells[3] - cells[1])
@@ -83,7 +110,9 @@ def test_the_whole_view_is_the_engine_s_resize():
 def test_views_follow_the_settings():
     generator, boxes = np.random.default_rng(0), np.array([[1.0, 2.0, 3.0, 4.0]])
     for flip in (0.0, 0.3, 1.0):
-        drawn = [View.draw(boxes, AugmentConfig(crop=0.5, flip=flip), 64, generator, zoomed=False) for _ in range(2000)]
+        drawn = [
+            View.draw(boxes, AugmentConfig(crop=0.5, flip=flip), RECIPE, generator, zoomed=False) for _ in range(2000)
+        ]
         assert np.mean([view.mirrored for view in drawn]) == pytest.approx(flip, abs=0.05)
         assert {view.crop for view in drawn} == {0.5}
 
