@@ -60,12 +60,15 @@ class AugmentConfig:
     photo: strength of the changes of light, colours and sharpness (`nlvr.training.augment.Photo`).
     box: how far the edges of a crop move, as a share of its sides.
     path: how far the box points are cut at their ends, moved and stretched, as shares.
+    bare: probability of showing a crop as if it were the whole frame, and all of the path: the way of those who keep no
+        more of a vehicle than that.
     """
 
     flip: float = 0.0
     photo: float = 0.0
     box: float = 0.0
     path: float = 0.0
+    bare: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,7 @@ _RANGES: dict[str, Range] = {
     "augment.photo": NOT_NEGATIVE,
     "augment.box": SHARE,
     "augment.path": SHARE,
+    "augment.bare": SHARE,
     "text.length": (lambda value: value >= 3, "at least 3"),
     "loss.mix": SHARE,
     "loss.temperature": POSITIVE,

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlvr.engine import preprocess
 from nlvr.engine.frames import frame_order
 from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 
 from ..augment import mirrored_sentence
 from ..data import ahead, batch_ends, nothing_readable, sentences
 from ..scenes import camera
-from .looks import Look, Path
+from .looks import WHOLE, Look, Path
 from .negatives import NegativeSampler, mine_texts, within_batch
 from .readings import mirrored_labels, said_labels, shown_labels
 
@@ -143,10 +144,11 @@ def read_vehicles(
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """What frozen towers left of T tracks in C copies, arrays [T, C, …], and bool [T, C], which are mirrored."""
+    """What frozen towers left of T tracks in C copies, arrays [T, C, …], and bool [T, C]: which are mirrored, bare."""
 
     seen: Seen
     mirrored: np.ndarray
+    bare: np.ndarray
 
 
 class ContrastiveDataset:
@@ -208,7 +210,7 @@ class ContrastiveDataset:
         """
         generator = np.random.default_rng((_COPIES, self.seed))
         plan = ShotPlan(self.tracks, self.store, "all")
-        seen: list[list[tuple[Seen, bool]]] = [[] for _ in self.tracks]
+        seen: list[list[tuple[Seen, Look]]] = [[] for _ in self.tracks]
         missing = np.full(len(self.tracks), copies)
         while missing.any():
             shots = defaultdict(list)
@@ -227,13 +229,16 @@ class ContrastiveDataset:
                 if read:
                     left = see([one for _, one in read]).half()
                     for place, (look, _) in enumerate(read):
-                        seen[look.shot.row].append((left[place], look.mirrored))
+                        seen[look.shot.row].append((left[place], look))
                 progress("features", sum(map(len, seen)), copies * len(self.tracks))
             missing = copies - np.array([len(own) for own in seen])
             if unreadable:
                 plan.drop(unreadable)
         whole = Seen.stack([Seen.stack([one for one, _ in own]) for own in seen])
-        return Copies(whole, np.array([[mirrored for _, mirrored in own] for own in seen]))
+        mirrored, bare = (
+            np.array([[getattr(look, name) for _, look in own] for own in seen]) for name in ("mirrored", "bare")
+        )
+        return Copies(whole, mirrored, bare)
 
     def batches(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on, prepared ahead of their use.
@@ -311,9 +316,12 @@ class ContrastiveDataset:
         copies = generator.integers(seen.mirrored.shape[1], size=len(rows))
         mirrored = seen.mirrored[rows, copies]
         paths = []
-        for row, side in zip(rows.tolist(), mirrored.tolist(), strict=True):
+        for row, side, bare in zip(rows.tolist(), mirrored.tolist(), seen.bare[rows, copies].tolist(), strict=True):
             size = next(size for frame in self.tracks[row].frames if (size := self.store.size(frame)))
             path = Path.draw(self.augment.path, self.recipe.max_points, generator)
-            paths.append(path.points(self.tracks[row].boxes, *size, self.recipe, mirrored=side))
+            if bare:
+                paths.append(preprocess.points(WHOLE, *size, self.recipe))
+            else:
+                paths.append(path.points(self.tracks[row].boxes, *size, self.recipe, mirrored=side))
         points, lengths = zip(*paths, strict=True)
         return Vehicles.of(seen.seen[rows, copies], points, lengths), mirrored.astype(np.int64)

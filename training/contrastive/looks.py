@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .config import AugmentConfig
 
+WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])  # a path that starts and ends in an image's corner
 _LEAST = 2  # boxes that are left of a path
 _FEWEST = 6  # points that a path is sampled to
 
@@ -71,6 +72,7 @@ class Look:
     shot: the track and its frame.  mirrored: left and right are swapped.
     grown: how far the left, top, right and bottom edges of the crop move outward, as shares of its sides.
     photos: the changes of background and crop.  path: that of the box points.
+    bare: the crop stands for the frame as well, and its own edges are all there is of a path.
     """
 
     shot: Shot
@@ -78,6 +80,7 @@ class Look:
     grown: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     photos: tuple[Photo, Photo] | None = None
     path: Path = field(default_factory=Path)
+    bare: bool = False
 
     @classmethod
     def draw(cls, shot: Shot, augment: AugmentConfig, recipe: Recipe, generator: np.random.Generator) -> Look:
@@ -91,6 +94,7 @@ class Look:
             grown=(left, top, right, bottom),
             photos=photos if augment.photo else None,
             path=Path.draw(augment.path, points, generator),
+            bare=bool(augment.bare) and bool(generator.random() < augment.bare),
         )
 
     def at(self, image: np.ndarray, track: Track, recipe: Recipe) -> Vehicle:
@@ -100,6 +104,8 @@ class Look:
         """
         if self == Look(self.shot):
             return preprocess.vehicle(image, track, self.shot.position, recipe)
+        if self.bare:
+            return self._alone(image, track, recipe)
         height, width = image.shape[:2]
         boxes, position = track.boxes, self.shot.position
         points, length = self.path.points(boxes, width, height, recipe, mirrored=self.mirrored)
@@ -113,6 +119,17 @@ class Look:
         if self.photos:
             background, crop = self.photos[0].apply(background), self.photos[1].apply(crop)
         return Vehicle(background, crop, points, length)
+
+    def _alone(self, image: np.ndarray, track: Track, recipe: Recipe) -> Vehicle:
+        """Return what is seen of a track of whose frame nothing but the crop was kept."""
+        height, width = image.shape[:2]
+        x0, y0, x1, y1 = geometry.pixel_box(self._grown(track.boxes[self.shot.position], width, height), width, height)
+        cut = image[y0:y1, x0:x1]
+        cut = np.ascontiguousarray(cut[:, ::-1]) if self.mirrored else cut
+        background, crop = preprocess.background(cut, WHOLE, 0, recipe), preprocess.resize(cut, recipe)
+        if self.photos:
+            background, crop = self.photos[1].apply(background), self.photos[1].apply(crop)
+        return Vehicle(background, crop, *preprocess.points(WHOLE, x1 - x0, y1 - y0, recipe))
 
     def _grown(self, box: np.ndarray, width: int, height: int) -> np.ndarray:
         """Return a box inside the image with its edges moved, float64 [4]."""

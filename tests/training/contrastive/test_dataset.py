@@ -8,15 +8,15 @@ import itertools
 import numpy as np
 import pytest
 
-from nlvr.engine import preprocess
-from nlvr.engine.cityflow import load_tracks
+from nlvr.engine import geometry, preprocess
+from nlvr.engine.cityflow import Track, load_tracks
 from nlvr.engine.errors import FrameError, InputError
 from nlvr.engine.frames import FrameStore
 from nlvr.engine.preprocess import Recipe
 from nlvr.engine.sampling import Shot
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training.contrastive.config import AugmentConfig, NegativesConfig, load_config
-from nlvr.training.contrastive.dataset import ContrastiveDataset, read_vehicles
+from nlvr.training.contrastive.dataset import ContrastiveDataset, Seen, read_vehicles
 from nlvr.training.contrastive.looks import Look
 from nlvr.training.contrastive.tokenizers import build_tokenizer
 from nlvr.training.scenes import camera
@@ -215,3 +215,30 @@ def test_a_long_sentence_is_counted(city):
     store = FrameStore(city)
     dataset(city, tracks=tracks, store=store)
     assert store.notices.counts == {"text cut": 1}
+
+
+def test_a_bare_crop_is_shown_as_the_engine_shows_an_image_of_it(city):
+    tracks = load_tracks(city / "train-tracks.json")[:3]
+    looks = [Look(Shot(row, 1), mirrored=bool(row), bare=True) for row in range(3)]
+    with FrameStore(city) as store:
+        for look, shown in read_vehicles(tracks, looks, store, RECIPE):
+            track = tracks[look.shot.row]
+            image = store.read(track.frames[1])
+            x0, y0, x1, y1 = geometry.pixel_box(track.boxes[1], *image.shape[1::-1])
+            cut = image[y0:y1, x0:x1][:, :: -1 if look.mirrored else 1]
+            box = np.array([[0.0, 0.0, x1 - x0, y1 - y0]])
+            wanted = preprocess.vehicle(np.ascontiguousarray(cut), Track("t", ("a",), box), 0, RECIPE)
+            for name, value in wanted.feeds().items():
+                np.testing.assert_array_equal(shown.feeds()[name], value)
+
+
+def test_frozen_towers_see_bare_crops_as_often_as_asked_and_their_path_is_a_point(city):
+    def see(vehicles):
+        return Seen(*(np.zeros((len(vehicles), 2), np.float32),) * 2, None)
+
+    samples = dataset(city, augment=AugmentConfig(bare=0.5), batch=16)
+    samples.seen = samples.freeze(6, see, lambda *_: None)
+    assert 0.3 < samples.seen.bare.mean() < 0.7
+    lengths = np.concatenate([samples.load(0, step).vehicles.lengths for step in range(samples.steps)])
+    assert 0.2 < (lengths == 1).mean() < 0.8
+    assert not dataset(city).freeze(2, see, lambda *_: None).bare.any()
