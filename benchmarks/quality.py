@@ -87,7 +87,7 @@ def main(
 
 
 def measure(engine: Engine, tested: HeldOut, store: FrameStore, rule: str | None) -> list[Ranking]:
-    """Rank, print a row of the table, and below it how masks tell a box from the rest of its frame."""
+    """Rank, print a row of the table, and below it how masks tell a box from the rest of what is seen."""
     started = time.perf_counter()
     index = engine.encode_tracks(tested.tracks, store, frames_per_track=rule)
     encoded = time.perf_counter()

@@ -108,7 +108,8 @@ def _describe_arrays(path: Path) -> Iterator[str]:
     index = TrackIndex.load(path)
     yield f"{path}: vectors of {count(len(index), 'track')}, {index.vectors.shape[1]} float32 each"
     if index.shots is not None:
-        yield f"shown by {count(len(index.shots.frames), 'box', 'boxes')} in {len(set(index.shots.frames))} frames"
+        boxes, views = count(len(index.shots.frames), "box", "boxes"), count(len(set(index.shots.views)), "view")
+        yield f"shown by {boxes} in {views} of {len(set(index.shots.frames))} frames"
     yield f"embedding id: {index.embedding_id}"
     yield f"frames per track: {index.frames_per_track}"
     yield f"warnings when they were made: {len(index.warnings)}"
@@ -128,9 +129,10 @@ def _describe_bundle(path: Path) -> Iterator[str]:
     yield f"vector: {bundle.dims} float32, " + ", ".join(f"{name} {a}:{b}" for name, (a, b) in bundle.vector.items())
     recipe = bundle.recipe
     drawn = f", trajectory over the whole {recipe.trajectory}, at most {recipe.max_points} points"
+    seen = f", of a frame {recipe.around:g} lengths of each box" if recipe.around else ", the whole of a frame"
     yield (
         f"images: {recipe.size} x {recipe.size}, {recipe.resize} resize, frames per track {recipe.frames}"
-        f"{drawn if bundle.system == 'contrastive' else ''}"
+        f"{drawn if bundle.system == 'contrastive' else seen}"
     )
     if bundle.scoring:
         yield "scoring: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in bundle.scoring.items())

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 class View(NamedTuple):
     """A part of a frame.
 
-    frame: its reference.  part: x0, y0, x1, y1 in pixels, half-open.
+    frame: its reference.  size: its width and height, pixels.  part: x0, y0, x1, y1 in pixels, half-open.
     """
 
     frame: str
+    size: tuple[int, int]
     part: tuple[int, int, int, int]
 
     def __str__(self) -> str:
@@ -46,7 +47,7 @@ class FeatureMaps:
     """The feature maps of a gallery's views: in memory up to a budget, beyond it in one temporary file.
 
     memory_bytes: how much is kept in memory.  directory: where the file goes, by default the system's temporary folder.
-    A map stays where it is first put: passes over more frames than fit would turn an LRU over without a single hit, and
+    A map stays where it is first put: passes over more views than fit would turn an LRU over without a single hit, and
     the maps of the file that are asked for often are in the system's page cache anyway.
     The file has no name, so nothing of it outlives the process. It is made when the first map needs it, and
     goes with the store, closed or not.

@@ -63,25 +63,29 @@ def part(
     width: int,
     height: int,
     sides: tuple[float, float],
-    place: tuple[float, float] = (0.5, 0.5),
+    place: tuple[float, float] | None = None,
 ) -> tuple[int, int, int, int]:
     """Return a part of an image that holds boxes: x0, y0, x1, y1 in pixels, half-open.
 
     boxes: float64 [N, 4], N ≥ 1.  sides: its width and height, pixels; longer where the boxes need it, and never longer
-    than the image's.  place: where it lies between its bounds to the left and right, and above and below, in [0, 1].
+    than the image's.  place: where it lies between its bounds to the left and right, and above and below, in [0, 1]; by
+    default the boxes are in its middle, or as near to it as the image lets them.
     """
     low, high = _corners(boxes, width, height)
     near, far = np.floor(low.min(axis=0)), np.ceil(high.max(axis=0))
     limit = np.array([width, height])
     side = np.minimum(np.maximum(np.ceil(sides), far - near), limit)
     first, last = np.maximum(0, far - side), np.minimum(near, limit - side)
-    corner = first + np.minimum(np.floor((last - first + 1) * place), last - first)
+    if place is None:
+        corner = np.clip(np.floor((near + far - side) / 2), first, last)
+    else:
+        corner = first + np.minimum(np.floor((last - first + 1) * place), last - first)
     x0, y0, x1, y1 = np.concatenate([corner, corner + side]).astype(int).tolist()
     return x0, y0, x1, y1
 
 
-def view(
-    box: NDArray[np.float64], width: int, height: int, around: float, place: tuple[float, float] = (0.5, 0.5)
+def surroundings(
+    box: NDArray[np.float64], width: int, height: int, around: float, place: tuple[float, float] | None = None
 ) -> tuple[int, int, int, int]:
     """Return the part of an image that a box is shown in: x0, y0, x1, y1 in pixels, half-open.
 

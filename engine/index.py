@@ -36,6 +36,7 @@ FIELDS = {
 SHOT_FIELDS = {
     "shot_frames": ("U", 1),
     "shot_positions": ("i", 1),
+    "shot_sizes": ("i", 2),
     "shot_parts": ("i", 2),
     "shot_cells": ("i", 2),
     "shot_offsets": ("i", 1),
@@ -62,36 +63,34 @@ class Shots:
     """The frames that show each of N tracks, and where: S shots, those of row n at offsets[n] to offsets[n + 1] − 1.
 
     frames: S references.  positions: int64 [S], rows in their tracks' boxes.  offsets: int64 [N + 1].
-    parts: int32 [S, 4], what of the frames is shown, in pixels, and cells: int32 [S, 4], the boxes on its feature map,
-    both x0, y0, x1, y1, half-open.
+    sizes: int32 [S, 2], of the frames, width and height in pixels.  parts: int32 [S, 4], what of them is shown, in
+    pixels, and cells: int32 [S, 4], the boxes on its feature map, both x0, y0, x1, y1, half-open.
     Raises InputError for parts that do not go together.
     """
 
     frames: tuple[str, ...]
     positions: NDArray[np.int64]
+    sizes: NDArray[np.int32]
     parts: NDArray[np.int32]
     cells: NDArray[np.int32]
     offsets: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         count = len(self.frames)
-        whole = self.positions.shape == (count,) and self.cells.shape == (count, 4) == self.parts.shape
-        if (
-            not whole
-            or len(self.offsets) < 2
-            or self.offsets[0] != 0
-            or self.offsets[-1] != count
-            or (np.diff(self.offsets) < 1).any()
-        ):
+        shapes = (self.positions.shape, self.sizes.shape, self.parts.shape, self.cells.shape)
+        whole = shapes == ((count,), (count, 2), (count, 4), (count, 4)) and len(self.offsets) > 1
+        if not whole or self.offsets[0] != 0 or self.offsets[-1] != count or (np.diff(self.offsets) < 1).any():
             raise InputError(PLACE, "holds shots of tracks that do not go together", REMEDY)
-        for corners in (self.cells, self.parts):
-            if (corners[:, 2:] <= corners[:, :2]).any() or corners.min() < 0 or self.positions.min() < 0:
-                raise InputError(PLACE, "holds a shot of an empty box", REMEDY)
+        if (self.parts[:, 2:] > self.sizes).any() or self.positions.min() < 0:
+            raise InputError(PLACE, "holds a shot of what no frame shows", REMEDY)
+        for name, corners in (("box", self.cells), ("part of a frame", self.parts)):
+            if (corners[:, 2:] <= corners[:, :2]).any() or corners.min() < 0:
+                raise InputError(PLACE, f"holds a shot of an empty {name}", REMEDY)
 
     @cached_property
     def views(self) -> tuple[View, ...]:
         """What each shot shows: S views."""
-        return tuple(map(View, self.frames, map(tuple, self.parts.tolist())))
+        return tuple(map(View, self.frames, map(tuple, self.sizes.tolist()), map(tuple, self.parts.tolist())))
 
     @cached_property
     def sights(self) -> NDArray[np.int64]:
@@ -179,11 +178,15 @@ class TrackIndex:
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 fields = FIELDS | (SHOT_FIELDS if "shot_frames" in arrays.files else {})
-                values = {name: arrays[name] for name in fields}
+                older = "shot_frames" in arrays.files and not fields.keys() <= set(arrays.files)
+                values = {} if older else {name: arrays[name] for name in fields}
         except FileNotFoundError as error:
             raise InputError(path, "does not exist", "check the path") from error
         except Exception as error:  # numpy, zipfile and zlib raise a dozen types for a damaged file
             raise InputError(path, "is no file of track vectors, or a damaged one", remedy) from error
+        if older:
+            fact = "was written before an index said what of its frames is shown"
+            raise InputError(path, fact, "encode the tracks again, into another file")
         kinds = {name: (array.dtype.kind, array.ndim) for name, array in values.items()}
         if kinds != fields:
             raise InputError(path, "holds arrays of other types or shapes than track vectors have", remedy)
@@ -226,6 +229,7 @@ def _shot_arrays(shots: Shots) -> dict[str, NDArray[Any]]:
     return {
         "shot_frames": np.array(shots.frames, np.str_),
         "shot_positions": shots.positions,
+        "shot_sizes": shots.sizes,
         "shot_parts": shots.parts,
         "shot_cells": shots.cells,
         "shot_offsets": shots.offsets,
@@ -236,6 +240,7 @@ def _shots(values: Mapping[str, NDArray[Any]]) -> Shots:
     return Shots(
         frames=tuple(values["shot_frames"].tolist()),
         positions=values["shot_positions"].astype(np.int64, copy=False),
+        sizes=values["shot_sizes"].astype(np.int32, copy=False),
         parts=values["shot_parts"].astype(np.int32, copy=False),
         cells=values["shot_cells"].astype(np.int32, copy=False),
         offsets=values["shot_offsets"].astype(np.int64, copy=False),

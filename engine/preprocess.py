@@ -33,7 +33,7 @@ class Recipe:
     frames: which show the track: `last`, `largest` (box clear of the edge), `released` (first 64), `all`, or a number.
     trajectory: the polyline covers the whole `track` or only up to the `shown` frame.
     line_width: of the polyline, as a share of the image's height, at least one pixel.
-    around: sides of the part of a frame in which a box is seen, in lengths of its longer side; 0 for the whole frame.
+    around: sides of the part of a frame in which SBNet sees a box, in lengths of its longer side; 0 for all of it.
     max_points: longer trajectories are sampled evenly to this many points.
     mean, std: of RGB in [0, 1]; applied inside the graph, kept here for the record.
     """

@@ -43,7 +43,7 @@ BLOCK = {"image": {"cpu": 1, "cuda": 16}, "track": {"cpu": 1, "cuda": 32}, "text
 BLOCK["mask"] = {"cpu": 1, "cuda": 16}
 # Sides of the windows a mask is computed on, in cells, without the halo. On real boxes they cost 1 % more than windows
 # of exactly the box's size.
-SIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
+SIDES = (1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 16)
 AXES = {name: {1: name} for name in ("rows", "columns")}
 RULE = "last"  # the frame that shows a sample track
 BATCHES = (1, 2, 7)

@@ -36,7 +36,7 @@ class SecondStage(Protocol):
         """Return the term. Raises InputError for an index that does not hold what it needs."""
 
     def feature_maps(self, shots: Shots, store: FrameStore, *, progress: Progress) -> FeatureMaps:
-        """Return the maps of the frames of stored shots. Raises InputError for one that cannot be read."""
+        """Return the maps of the views of stored shots. Raises InputError for a frame that cannot be read."""
 
     def mask_views(
         self, index: TrackIndex, queries: QueryVectors, query: int, rows: NDArray[np.int64]

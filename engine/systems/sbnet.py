@@ -151,6 +151,7 @@ class SBNet:
             shots=Shots(
                 frames=tuple(tracks[shot.row].frames[shot.position] for shot in shots),
                 positions=np.array([shot.position for shot in shots], np.int64),
+                sizes=np.array([keys[shot][0].size for shot in shots], np.int32),
                 parts=np.array([keys[shot][0].part for shot in shots], np.int32),
                 cells=np.array([keys[shot][1] for shot in shots], np.int32),
                 offsets=offsets,
@@ -161,7 +162,7 @@ class SBNet:
     def feature_maps(self, shots: Shots, store: FrameStore, *, progress: Progress) -> FeatureMaps:
         """Return the feature maps of the views that show a gallery whose vectors are there already.
 
-        Raises InputError for a frame that cannot be read any more, or does not hold its view.
+        Raises InputError for a frame that cannot be read any more, or is of another size.
         """
         self._check_shots(shots)
         maps = FeatureMaps(memory_bytes=self._feature_bytes)

@@ -14,7 +14,7 @@ from .. import kernels, preprocess
 from ..errors import InputError
 from ..feature_maps import View, view_order
 from ..frames import frame_order
-from ..geometry import box_cells, view, window
+from ..geometry import box_cells, clip_boxes, surroundings, window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -84,8 +84,13 @@ class FrameEncoder:
         def boxes_in(reference: str, width: int, height: int) -> list[tuple[Part, list[tuple[Shot, Cells]]]]:
             parts: dict[Part, list[tuple[Shot, Cells]]] = {}
             for shot in by_frame[reference]:
-                box = tracks[shot.row].boxes[shot.position]
-                x0, y0, x1, y1 = part = view(box, width, height, self._recipe.around)
+                track = tracks[shot.row]
+                box = track.boxes[shot.position]
+                if not clip_boxes(box[None], width, height)[0, 2:].all():  # a frame may be smaller than the others
+                    place = f"{track.place}: boxes[{shot.position}] in {reference}"
+                    fact = f"{box.tolist()} lies wholly outside the image of {width}x{height}"
+                    raise InputError(place, fact, "correct the box or remove it with its frame")
+                x0, y0, x1, y1 = part = surroundings(box, width, height, self._recipe.around)
                 (cells,) = box_cells(box[None] - (x0, y0, 0, 0), x1 - x0, y1 - y0, self._sides[-1])
                 parts.setdefault(part, []).append((shot, _cells(cells)))
             return sorted(parts.items())
@@ -116,19 +121,19 @@ class FrameEncoder:
     def keep_maps(self, views: Iterable[View], store: FrameStore, maps: FeatureMaps, *, progress: Progress) -> set[str]:
         """Add the feature maps of views to `maps` and no more. Returns the frames that cannot be read.
 
-        Raises InputError for a frame that does not hold a view of it.
+        Raises InputError for a frame of another size than the views are of.
         """
-        by_frame: dict[str, list[tuple[Part, None]]] = {}
+        by_frame: dict[str, list[View]] = {}
         for shown in sorted(set(views), key=view_order):
-            by_frame.setdefault(shown.frame, []).append((shown.part, None))
+            by_frame.setdefault(shown.frame, []).append(shown)
         unreadable: set[str] = set()
 
         def known(reference: str, width: int, height: int) -> list[tuple[Part, None]]:
-            for (_, _, x1, y1), _ in by_frame[reference]:
-                if x1 > width or y1 > height:
-                    fact = f"is {width}x{height}, and vectors were made of a larger one"
+            for shown in by_frame[reference]:
+                if shown.size != (width, height):
+                    fact = f"is {width}x{height}, and vectors were made of it as {shown.size[0]}x{shown.size[1]}"
                     raise InputError(store.root / reference, fact, "restore it, or encode the tracks again")
-            return by_frame[reference]
+            return [(shown.part, None) for shown in by_frame[reference]]
 
         prepared = self._prepared(list(by_frame), store, known, unreadable, progress)
         for shown, row, _ in self._image_rows(prepared, len(by_frame), progress):
@@ -151,9 +156,11 @@ class FrameEncoder:
         def prepare(reference: str, image: NDArray[np.uint8] | None) -> list[tuple[View, NDArray[np.uint8], T]] | None:
             if image is None:
                 return None
+            height, width = image.shape[:2]
             return [
-                (View(reference, (x0, y0, x1, y1)), preprocess.resize(image[y0:y1, x0:x1], self._recipe), value)
-                for (x0, y0, x1, y1), value in parts(reference, image.shape[1], image.shape[0])
+                (View(reference, (width, height), part), preprocess.resize(image[y0:y1, x0:x1], self._recipe), value)
+                for part, value in parts(reference, width, height)
+                for x0, y0, x1, y1 in [part]
             ]
 
         for done, (reference, prepared) in enumerate(store.map(frames, prepare), 1):
@@ -166,7 +173,7 @@ class FrameEncoder:
     def _image_rows(
         self, prepared: Iterable[tuple[View, NDArray[np.uint8], T]], frames: int, progress: Progress
     ) -> Iterator[tuple[View, Row, T]]:
-        """Run the graph `image`. Yield each view, its outputs, and what came with it; tell of so many frames."""
+        """Run the graph `image`. Yield each view, its outputs, and what came with it, those of a frame together."""
         beside: deque[tuple[View, T]] = deque()
 
         def feeds() -> Iterator[Feeds]:
@@ -174,12 +181,16 @@ class FrameEncoder:
                 beside.append((shown, value))
                 yield {"images": image}
 
-        done: set[str] = set()
+        done, last = 0, None
         for row in self._image.run(feeds()):
             shown, value = beside.popleft()
+            if last not in (None, shown.frame):
+                done += 1
+                progress("encode frames", done, frames)
+            last = shown.frame
             yield shown, row, value
-            done.add(shown.frame)
-            progress("encode frames", len(done), frames)
+        if last is not None:
+            progress("encode frames", done + 1, frames)
 
     def _box_feeds(self, features: NDArray[np.floating], boxes: Sequence[Cells]) -> Iterator[Feeds]:
         """Yield what the graph `track` takes of each box in one view, pooled for all of them at once."""

@@ -1,9 +1,9 @@
 """MPR (P1, eq. 19): how much of the mask that a sentence draws on a frame lies inside the track's box.
 
-The mask does not depend on the box, and is needed on its cells alone: the graph `mask` computes it on a window of the
-box and a few cells around it. So a part of the term is one frame that shows a track, its value the mean over the
-query's sentences of the mean mask inside the box. A sight is a view of a frame and a box in it; every sentence looks at
-each sight once, however many tracks and queries share them.
+In a view the mask does not depend on the box, and is needed on its cells alone: the graph `mask` computes it on a
+window of the box and a few cells around it. So a part of the term is one frame that shows a track, its value the mean
+over the query's sentences of the mean mask inside the box. A sight is a view of a frame and a box in it; every sentence
+looks at each sight once, however many tracks and queries share them.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class MaskTerm:
 
     def _largest(self, track: int) -> int:
         first, end = self._shots.offsets[track : track + 2].tolist()
-        # All maps have as many cells, so these are in proportion to what the boxes take of their frames.
+        # All maps have as many cells, so these are in proportion to the boxes' pixels, as far as whole cells say.
         areas = _areas(self._shots.cells[first:end]) * _areas(self._shots.parts[first:end])
         return first + int(np.argmax(areas))
 

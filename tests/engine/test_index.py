@@ -102,7 +102,14 @@ def shots_of(tracks):
     frames = [frame for one in tracks for frame in one.frames]
     cells = np.arange(len(frames))[:, None] + np.array([0, 1, 2, 4])
     ends = np.cumsum([0, *(len(one.frames) for one in tracks)])
-    return Shots(tuple(frames), np.arange(len(frames)), 9 * cells.astype(np.int32), cells.astype(np.int32), ends)
+    return Shots(
+        tuple(frames),
+        np.arange(len(frames)),
+        np.full((len(frames), 2), 999, np.int32),
+        9 * cells.astype(np.int32),
+        cells.astype(np.int32),
+        ends,
+    )
 
 
 def test_shots_are_loaded_as_they_were_saved(tracks, path):
@@ -110,11 +117,20 @@ def test_shots_are_loaded_as_they_were_saved(tracks, path):
     index.save(path)
     loaded = TrackIndex.load(path)
     assert loaded.shots.frames == index.shots.frames
-    for name in ("positions", "parts", "cells", "offsets"):
+    for name in ("positions", "sizes", "parts", "cells", "offsets"):
         found, wanted = getattr(loaded.shots, name), getattr(index.shots, name)
         assert found.dtype == wanted.dtype
         np.testing.assert_array_equal(found, wanted)
     assert loaded.maps is None
+
+
+def test_an_index_of_before_shots_had_parts_says_so(tracks, path):
+    replace(index_of(tracks), shots=shots_of(tracks)).save(path)
+    with np.load(path) as arrays:
+        kept = {name: arrays[name] for name in arrays.files if name not in ("shot_parts", "shot_sizes")}
+    np.savez(path, **kept)
+    with pytest.raises(InputError, match=r"was written before .*; encode the tracks again, into another file$"):
+        TrackIndex.load(path)
 
 
 def test_shots_of_other_tracks_are_refused(tracks, path):

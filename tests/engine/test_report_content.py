@@ -16,6 +16,7 @@ from nlvr.engine.report import mask_picture
 from nlvr.engine.report_content import build_report
 
 SENTENCES = ("A red sedan.", "A red car turns left.")
+PART = (24, 0, 96, 36)  # of a frame
 NAMES = [f"cam/img1/{number:06d}.jpg" for number in range(1, 5)]
 
 
@@ -85,14 +86,25 @@ def test_each_card_gets_the_mask_of_its_query_and_track(frames):
 
     def masks(query, rows):
         asked.append((query, rows.tolist()))
-        return [MaskView(1, mask((query * 3 + row) / 8)) for row in rows]
+        return [MaskView(1, PART, mask((query * 3 + row) / 8)) for row in rows]
 
     report, decoded = built(frames, masks=masks)
     assert asked == [(0, [2, 0, 1]), (1, [0, 1, 2])]
     for query, section in enumerate(report.sections):
         for found in section.results:
-            assert found.mask == mask_picture(mask((query * 3 + int(found.track_id[1])) / 8))
+            assert found.mask.picture == mask_picture(mask((query * 3 + int(found.track_id[1])) / 8))
     assert decoded == 1
+
+
+def test_a_mask_covers_its_part_of_a_frame_that_the_page_shows_smaller(frames):
+    for name in NAMES:
+        cv2.imwrite(str(frames / name), np.zeros((800, 1600, 3), np.uint8))
+    report, _ = built(frames, masks=lambda _, rows: [MaskView(1, (400, 100, 1000, 700), mask(0.5)) for _ in rows])
+    shown = report.pictures["t0"]
+    assert shown.frame.width < 1600
+    scale = shown.frame.width / 1600
+    for found in report.sections[0].results:
+        assert found.mask.box == pytest.approx((400 * scale, 100 * scale, 600 * scale, 600 * scale), rel=0.01)
 
 
 @pytest.mark.parametrize("trained", [True, False])
@@ -107,14 +119,14 @@ def test_the_picture_is_of_the_frame_of_the_mask(frames):
     # Row 1 has the largest box, so it is what would be shown without a mask.
     plain, _ = built(frames)
     assert {picture.caption for picture in plain.pictures.values()} == {NAMES[1]}
-    report, _ = built(frames, masks=lambda _, rows: [MaskView(3, mask(0.5)) for _ in rows])
+    report, _ = built(frames, masks=lambda _, rows: [MaskView(3, PART, mask(0.5)) for _ in rows])
     assert {picture.caption for picture in report.pictures.values()} == {NAMES[3]}
 
 
 def test_a_mask_whose_frame_is_gone_leaves_the_card_another_frame_and_no_mask(frames):
     (frames / NAMES[1]).write_bytes((frames / NAMES[1]).read_bytes()[:-100])
     positions = [1, 3, 1]
-    report, _ = built(frames, masks=lambda _, rows: [MaskView(positions[row], mask(0.5)) for row in rows])
+    report, _ = built(frames, masks=lambda _, rows: [MaskView(positions[row], PART, mask(0.5)) for row in rows])
     assert {track: picture.caption for track, picture in report.pictures.items()} == {
         "t0": NAMES[2],
         "t1": NAMES[3],
@@ -127,7 +139,7 @@ def test_a_mask_whose_frame_is_gone_leaves_the_card_another_frame_and_no_mask(fr
 def test_a_track_without_any_frame_left_has_neither_picture_nor_mask(frames):
     for name in NAMES:
         (frames / name).unlink()
-    report, _ = built(frames, masks=lambda _, rows: [MaskView(1, mask(0.5)) for _ in rows])
+    report, _ = built(frames, masks=lambda _, rows: [MaskView(1, PART, mask(0.5)) for _ in rows])
     assert set(report.pictures.values()) == {None}
     assert not any(found.mask for section in report.sections for found in section.results)
     assert not report.has_masks

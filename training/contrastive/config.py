@@ -170,6 +170,8 @@ def load_config(source: str | Path, *, overrides: Sequence[str] = ()) -> Contras
 def _faults(config: ContrastiveConfig) -> Iterator[Fault]:
     """Find values that are fine alone and not beside each other."""
     backbone, negatives, size, length = config.model.backbone, config.negatives, config.recipe.size, config.text.length
+    if config.recipe.around:
+        yield "recipe.around", "this system sees the crop and the whole frame", "leave it out"
     if config.model.weights and backbone in ("compact", "tiny"):
         yield "model.weights", f"{backbone} takes no local weights", "leave it empty"
     if negatives.within_batch and (negatives.hard_texts or negatives.hard_vehicles):

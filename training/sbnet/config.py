@@ -88,7 +88,8 @@ class RecipeConfig:
 class AugmentConfig:
     """What training does to a frame.
 
-    crop: side of the random crop that keeps the box, as a share of the frame's; 1 for none.
+    crop: side of the random crop that keeps the boxes, as a share of the frame's; 1 for none. Where the recipe shows
+        what is around a box, a little more or less of that is shown instead.
     flip: probability of mirroring a frame, which swaps left and right in its sentence.
     zoom: probability of a smaller crop, down to the box itself.
     photo: strength of the changes of light, colours and sharpness (`nlvr.training.augment.Photo`).

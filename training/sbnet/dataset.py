@@ -1,7 +1,7 @@
 """CityFlow-NL tracks as training batches of SBNet: a frame, one sentence, the cells of a box (P1, eqs. 1-2).
 
-Samples are grouped by frame, so that the backbone runs once for all the vehicles of one. A batch is a function of the
-seed, the epoch and the step, so a resumed run sees what an uninterrupted one would have.
+Samples are grouped by what is seen of a frame, so that the backbone runs once for all the vehicles there. A batch is a
+function of the seed, the epoch and the step, so a resumed run sees what an uninterrupted one would have.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _MOST_MIXED = 0.6  # share of another frame in a background
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """N samples over the F distinct frames and the U distinct sentences they share.
+    """N samples over the F distinct views of frames and the U distinct sentences they share.
 
     images: uint8 [F, S, S, 3] RGB, or what a frozen backbone made of them, float32 [F, D, G, G].
     following: uint8 [F, G, G, 3], the next frames; followed: bool [F], where there is one.

@@ -1,4 +1,4 @@
-"""Every query against every track, dense as `scoring` has it, but each distinct frame and sentence encoded once."""
+"""Every query against every track, dense as `scoring` has it, but each distinct view and sentence encoded once."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _look(
 
 
 def _sights(model: SBNet, sentences: _Sentences, seen: Tensor, boxes: Tensor) -> list[_Sight]:
-    """Return what one frame shows in each box. seen: by the backbone, float [1, D, h, w].  boxes: bool [K, h, w]."""
+    """Return what one view shows in each box. seen: by the backbone, float [1, D, h, w].  boxes: bool [K, h, w]."""
     features = model.image.project(seen)
     masks = torch.cat(
         [

@@ -26,15 +26,14 @@ class View:
 
     boxes: float64 [N, 4], x, y, w, h in pixels, N ≥ 1; the window holds all of them.
     crop: the window's sides as a share of the image's; they are longer where the boxes need it.
-    across, down: where the window lies between its bounds, in [0, 1).
+    place: where the window lies between its bounds, across and down, in [0, 1); None for its boxes in the middle.
     mirrored: left and right are swapped.  photo: the change of its light, colours and sharpness.
     around: above 0 the window's sides in lengths of the longer side of its one box, whatever `crop` says.
     """
 
     boxes: np.ndarray
     crop: float
-    across: float
-    down: float
+    place: tuple[float, float] | None
     mirrored: bool
     photo: Photo | None = None
     around: float = 0.0
@@ -54,12 +53,12 @@ class View:
         crop = augment.crop * share**2 if zoomed else augment.crop  # a vehicle's box is a small part of its frame
         around = 1 + (recipe.around - 1) * share if zoomed else recipe.around * _WIDER ** (2 * share - 1)
         photo = Photo.draw(augment.photo, recipe.size, generator) if augment.photo else None
-        return cls(boxes, crop, across, down, side < augment.flip, photo, around if recipe.around else 0.0)
+        return cls(boxes, crop, (across, down), side < augment.flip, photo, around if recipe.around else 0.0)
 
     @classmethod
     def scored(cls, boxes: np.ndarray, recipe: Recipe) -> View:
         """Return the view that scoring has of a frame."""
-        return cls(boxes, crop=1.0, across=0.5, down=0.5, mirrored=False, around=recipe.around)
+        return cls(boxes, crop=1.0, place=None, mirrored=False, around=recipe.around)
 
     @property
     def coloured(self) -> View:
@@ -68,10 +67,9 @@ class View:
 
     def window(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Return the part of an image that is shown: x0, y0, x1, y1 in pixels, half-open."""
-        place = self.across, self.down
         if self.around:
-            return geometry.view(self.boxes[0], width, height, self.around, place)
-        return geometry.part(self.boxes, width, height, (self.crop * width, self.crop * height), place)
+            return geometry.surroundings(self.boxes[0], width, height, self.around, self.place)
+        return geometry.part(self.boxes, width, height, (self.crop * width, self.crop * height), self.place)
 
     def shown(self, image: np.ndarray, recipe: Recipe) -> np.ndarray:
         """Return what is seen of an image. image: uint8 [H, W, 3]. Returns uint8 [size, size, 3]."""

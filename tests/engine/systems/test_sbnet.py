@@ -304,7 +304,7 @@ def cut(tracks, sample, tmp_path):
             (tmp_path / f"{number}").mkdir()
             for place, reference in enumerate(track.frames):
                 image = store.read(reference)
-                x0, y0, x1, y1 = geometry.view(track.boxes[place], image.shape[1], image.shape[0], 2.5)
+                x0, y0, x1, y1 = geometry.surroundings(track.boxes[place], image.shape[1], image.shape[0], 2.5)
                 names.append(f"{number}/{place:06d}.png")
                 Image.fromarray(image[y0:y1, x0:x1]).save(tmp_path / names[-1])
                 boxes[place] -= (x0, y0, 0, 0)
@@ -324,20 +324,34 @@ def test_what_is_around_a_box_is_seen_as_if_it_were_the_frame(near, sbnet, cut, 
         alone = engine.encode_tracks(frames, store)
         assert as_bytes(engine.rank(alone, queries)) == as_bytes(found)
     track = next(track for track in own if track.id == index.track_ids[0])
-    assert views[0].part == geometry.view(track.boxes[views[0].position], 768, 432, 2.5)
+    assert views[0].part == geometry.surroundings(track.boxes[views[0].position], 768, 432, 2.5)
     shown = index.shots.positions[: index.shots.offsets[1]]
     assert views[0].position == shown[np.argmax(track.boxes[shown, 2] * track.boxes[shown, 3])]
 
 
-def test_a_frame_that_does_not_hold_its_view_any_more_is_named(near, cut, queries, sample, tmp_path):
+@pytest.mark.parametrize("side", [767, 769])
+def test_a_frame_that_has_another_size_by_now_is_named(near, cut, sample, side):
     own, _ = cut
     with Engine(near, device="cpu") as engine, FrameStore(sample) as store:
         index = engine.encode_tracks(own[:1], store)
-        parts = index.shots.parts.copy()
-        parts[2, 2] = 769
-        other = replace(index, shots=replace(index.shots, parts=parts), maps=None)
-        with pytest.raises(InputError, match=r"is 768x432, and vectors were made of a larger one; restore it"):
+        sizes = index.shots.sizes.copy()
+        sizes[2, 0] = side
+        parts = np.minimum(index.shots.parts, 767)
+        other = replace(index, shots=replace(index.shots, sizes=sizes, parts=parts), maps=None)
+        words = rf"{index.shots.frames[2]}: is 768x432, and vectors were made of it as {side}x432; restore it"
+        with pytest.raises(InputError, match=words):
             engine.with_frames(other, store)
+
+
+@pytest.mark.parametrize("bundle", ["near", "sbnet"])
+def test_a_box_outside_a_frame_smaller_than_the_others_is_named(bundle, request, tmp_path):
+    for number, width in enumerate((64, 64, 32)):
+        Image.fromarray(np.zeros((48, width, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    track = Track("t", ("0.png", "1.png", "2.png"), np.array([[40.0, 5.0, 10.0, 10.0]] * 3))
+    words = r"boxes\[2\] in 2.png: .* lies wholly outside the image of 32x48; correct the box"
+    engine = Engine(request.getfixturevalue(bundle), device="cpu")
+    with engine, FrameStore(tmp_path) as store, pytest.raises(InputError, match=words):
+        engine.encode_tracks([track], store)
 
 
 def test_words_alone_leave_the_term_out(edited):
@@ -440,7 +454,9 @@ def test_views_of_nothing_and_of_what_is_not_there(engine, index, queries, tiny)
         ({"offsets": np.array([0, 1])}, "do not go together"),
         ({"cells": np.array([[0, 0, 1, 1], [2, 2, 2, 3]], np.int32)}, "empty box"),
         ({"cells": np.array([[0, 0, 1, 1], [-1, 2, 2, 3]], np.int32)}, "empty box"),
-        ({"parts": np.array([[0, 0, 9, 9], [5, 5, 5, 9]], np.int32)}, "empty box"),
+        ({"parts": np.array([[0, 0, 9, 9], [5, 5, 5, 9]], np.int32)}, "empty part of a frame"),
+        ({"parts": np.array([[0, 0, 9, 10], [5, 5, 6, 9]], np.int32)}, "what no frame shows"),
+        ({"sizes": np.array([20, 9], np.int32)}, "do not go together"),
         ({"parts": np.array([[0, 0, 9, 9]], np.int32)}, "do not go together"),
     ],
 )
@@ -448,6 +464,7 @@ def test_shots_that_do_not_go_together_are_refused(change, words):
     whole = {
         "frames": ("a", "b"),
         "positions": np.array([0, 0]),
+        "sizes": np.array([[20, 9], [20, 9]], np.int32),
         "parts": np.array([[0, 0, 9, 9], [0, 0, 9, 9]], np.int32),
         "cells": np.array([[0, 0, 1, 1], [2, 2, 4, 3]], np.int32),
         "offsets": np.array([0, 1, 2]),

@@ -92,6 +92,8 @@ def test_a_bad_setting_is_refused_by_file_and_key(addition, key, settings_file):
         ("model.weights=/somewhere", "model.weights"),
         ("recipe.mean=[0.5, 0.5]", "recipe.mean"),
         ("recipe.std=[0.5, 0.5, 0]", "recipe.std"),
+        ("recipe.around=3", "recipe.around"),
+        ("augment.bare=1.5", "augment.bare"),
         ("recipe.frames=0", "recipe.frames"),
         ("recipe.frames='first'", "recipe.frames"),
         ("recipe.frames='\"007\"'", "recipe.frames"),

@@ -94,6 +94,8 @@ def test_absent_keys_take_the_papers_values(settings_file):
         ("model.weights=/somewhere", "model.weights"),
         ("recipe.size=100", "recipe.size"),
         ("recipe.size=16", "recipe.size"),
+        ("recipe.around=0.5", "recipe.around"),
+        ("recipe.around=-3", "recipe.around"),
         ("recipe.frames='first'", "recipe.frames"),
         ("recipe.frames='0'", "recipe.frames"),
         ("recipe.mean=[0, 0, 2]", "recipe.mean"),

@@ -24,7 +24,7 @@ RECIPE = Recipe(size=64)
 def views(draw):
     corners = [(draw(st.floats(0, 110)), draw(st.floats(0, 80))) for _ in range(draw(st.integers(1, 3)))]
     boxes = [[x, y, draw(st.floats(1, WIDTH - x)), draw(st.floats(1, HEIGHT - y))] for x, y in corners]
-    return View(np.array(boxes), draw(st.floats(0.1, 1)), draw(SHARE), draw(SHARE), draw(st.booleans()))
+    return View(np.array(boxes), draw(st.floats(0.1, 1)), (draw(SHARE), draw(SHARE)), draw(st.booleans()))
 
 
 @given(views())
@@ -67,6 +67,8 @@ def test_what_is_around_a_box_is_a_square_where_the_image_has_room(view, around)
 def test_a_scored_view_has_its_box_in_the_middle():
     view = View.scored(np.array([[50.0, 40.0, 10.0, 6.0]]), replace(RECIPE, around=3.0))
     assert view.window(WIDTH, HEIGHT) == (40, 28, 70, 58)
+    beside = View.scored(np.array([[4.0, 70.0, 10.0, 6.0]]), replace(RECIPE, around=3.0))
+    assert beside.window(WIDTH, HEIGHT) == (0, 58, 30, 88)
     assert View.scored(np.array([[0.0, 0.0, 120.0, 90.0]]), replace(RECIPE, around=3.0)).window(WIDTH, HEIGHT) == (
         0,
         0,
@@ -94,7 +96,7 @@ def test_the_cells_are_those_of_the_box_in_what_is_shown(view):
 def test_a_painted_box_is_seen_in_its_cells(mirror):
     image, box = np.zeros((HEIGHT, WIDTH, 3), np.uint8), np.array([[70, 20, 30, 25]])
     image[20:45, 70:100] = 255
-    view = View(box, 0.8, 0.3, 0.6, mirror)
+    view = View(box, 0.8, (0.3, 0.6), mirror)
     shown = view.shown(image, Recipe(size=CELLS))
     np.testing.assert_array_equal(shown.any(axis=2), view.masks(WIDTH, HEIGHT, CELLS)[0])
 
