@@ -174,6 +174,6 @@ def test_surroundings_have_the_box_in_their_middle_as_far_as_the_image_goes(box,
         assert 0 <= low <= start
         assert start + length <= high <= limit
         assert high - low == min(max(ceil(around * max(w, h)), length), limit)
-        if 0 < low and high < limit:
+        if low > 0 and high < limit:
             assert abs((low + high) - (2 * start + length)) <= 1
     assert geometry.surroundings(rows(box)[0], width, height, 0) == (0, 0, width, height)
