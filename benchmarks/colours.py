@@ -73,10 +73,7 @@ def numbered(labels: Mapping[str, Labels]) -> dict[str, int]:
 
 
 def crops_of(tracks: Sequence[Track], root: Path) -> dict[str, np.ndarray]:
-    """Return crops of each track, uint8 [V, SIDE, SIDE, 3] RGB, in the colours of a frame whose greys are grey.
-
-    A camera that sees the world too blue shows a street too blue as well, and where all is blue a white car is.
-    """
+    """Return crops of each track, uint8 [V, SIDE, SIDE, 3] RGB."""
     shown: dict[str, list[tuple[str, np.ndarray]]] = {}
     for track in tracks:
         for place in spread(len(track.frames), VIEWS):
@@ -96,11 +93,7 @@ def crops_of(tracks: Sequence[Track], root: Path) -> dict[str, np.ndarray]:
 def crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     """Return what a box shows, uint8 [SIDE, SIDE, 3]. frame: uint8 [H, W, 3] RGB. box: x, y, w, h in pixels."""
     x0, y0, x1, y1 = pixel_box(box, frame.shape[1], frame.shape[0])
-    pixels = frame[::8, ::8].reshape(-1, 3).astype(np.float32)
-    saturation = np.ptp(pixels, axis=1) / np.maximum(pixels.max(1), 1)
-    means = pixels[saturation <= np.median(saturation)].mean(0)
-    seen = cv2.resize(frame[y0:y1, x0:x1], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return np.clip(seen * (means.mean() / np.maximum(means, 1)), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(frame[y0:y1, x0:x1], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def train(crops: Mapping[str, np.ndarray], colours: Mapping[str, int], *, seed: int) -> torch.nn.Module:
