@@ -130,6 +130,12 @@ def spread(count: int, wanted: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(np.int64))
 
 
+def middles(count: int, wanted: int) -> NDArray[np.int64]:
+    """Return min(wanted, count) distinct positions in 0…count-1: the middles of as many equal parts."""
+    parts = min(wanted, count)
+    return (2 * np.arange(parts, dtype=np.int64) + 1) * count // (2 * parts)
+
+
 def _corners(boxes: NDArray[np.float64], width: int, height: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the near and the far corners of boxes, clipped to their image: float64 [N, 2] each, x, y."""
     limit = np.array([width, height], np.float64)

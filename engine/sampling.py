@@ -131,7 +131,7 @@ def _choose(track: Track, there: list[int], store: FrameStore, rule: str) -> lis
         return there[:RELEASED_FRAMES]
     if rule == "largest":
         return [_largest(track, there, store)]
-    return _nearest(there, geometry.spread(len(track.frames), int(rule)).tolist())
+    return _nearest(there, geometry.middles(len(track.frames), int(rule)).tolist())
 
 
 def _nearest(there: list[int], wanted: list[int]) -> list[int]:

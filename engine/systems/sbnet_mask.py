@@ -196,7 +196,7 @@ def _areas(corners: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 class _Ratios:
-    """Ratios that other queries will ask for again: those of sentences that several queries share, within a budget.
+    """Ratios that will be asked for again, by tracks that share a sight and queries that share a sentence, in a budget.
 
     Queries are taken one after the other; a sentence's ratios go when the last query that has it is done.
     """
@@ -221,9 +221,9 @@ class _Ratios:
         return known
 
     def keep(self, sentences: NDArray[np.int64], sights: NDArray[np.int64], ratios: NDArray[np.float32]) -> None:
-        """Keep the ratios of the sentences that other queries have too."""
+        """Keep the ratios, for the tracks that are shown alike and the queries that say the same."""
         for row, sentence in enumerate(sentences.tolist()):
-            if self._uses[sentence] > 1 and self._count < KNOWN_BYTES // ENTRY_BYTES:
+            if self._count < KNOWN_BYTES // ENTRY_BYTES:
                 kept = self._rows.setdefault(sentence, {})
                 before = len(kept)
                 kept.update(zip(sights.tolist(), ratios[row], strict=True))

@@ -177,3 +177,14 @@ def test_surroundings_have_the_box_in_their_middle_as_far_as_the_image_goes(box,
         if low > 0 and high < limit:
             assert abs((low + high) - (2 * start + length)) <= 1
     assert geometry.surroundings(rows(box)[0], width, height, 0) == (0, 0, width, height)
+
+
+@given(count=st.integers(1, 500), wanted=st.integers(1, 600))
+@LAW
+def test_middles_cut_a_track_into_equal_parts(count, wanted):
+    places = geometry.middles(count, wanted)
+    parts = min(count, wanted)
+    assert places.tolist() == [floor(Fraction(2 * part + 1, 2 * parts) * count) for part in range(parts)]
+    assert (np.diff(places) > 0).all()
+    assert places[0] >= 0
+    assert places[-1] < count
