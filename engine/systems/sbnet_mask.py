@@ -148,7 +148,8 @@ class MaskTerm:
         first, end = self._shots.offsets[track : track + 2].tolist()
         # All maps have as many cells, so these are in proportion to the boxes' pixels, as far as whole cells say.
         areas = _areas(self._shots.cells[first:end]) * _areas(self._shots.parts[first:end])
-        return first + int(np.argmax(areas))
+        largest: int = first + int(np.argmax(areas))
+        return largest
 
     def _shape(self, shot: int) -> tuple[int, int]:
         rows, columns = window(self._shots.cells[shot], self._sides, self._halo)
