@@ -149,7 +149,7 @@ def test_half_precision_keeps_half_maps_and_ranks_alike(export, samples):
     assert precisions == {"image": "fp16", "text": "fp16", "track": "fp32", "mask": "fp32"}
     with Engine(made.path, device="cpu") as engine:
         index = engine.encode_tracks(samples.tracks[:3], samples.root, frames_per_track="2")
-        assert index.maps.get(index.shots.frames[0]).dtype == np.float16
+        assert index.maps.get(index.shots.views[0]).dtype == np.float16
         assert index.vectors.dtype == np.float32
 
 
