@@ -20,7 +20,7 @@ import typer
 from nlvr.engine import Engine, NlvrError, fuse
 from nlvr.engine.cityflow import load_queries, load_tracks, load_truth
 from nlvr.engine.frames import FrameStore
-from nlvr.engine.geometry import box_cells, spread
+from nlvr.engine.geometry import part_cells, spread
 from nlvr.engine.language import read_query
 from nlvr.engine.metrics import better_and_tied, expected_metrics
 from nlvr.training.city.oracle import load_labels, oracle
@@ -135,9 +135,8 @@ def masks(engine: Engine, index: TrackIndex, tested: HeldOut) -> tuple[float, fl
     for number, query in enumerate(some):
         track = tracks[tested.truth[query.id]]
         for view in engine.mask_views(index, encoded, number, [index.track_ids.index(track.id)]):
-            x0, y0, x1, y1 = view.part
-            own = track.boxes[view.position : view.position + 1] - (x0, y0, 0, 0)
-            left, top, right, bottom = box_cells(own, x1 - x0, y1 - y0, len(view.mask))[0]
+            own = track.boxes[view.position : view.position + 1]
+            left, top, right, bottom = part_cells(own, view.part, len(view.mask))[0]
             box = np.zeros(view.mask.shape, bool)
             box[top:bottom, left:right] = True
             inside.append(view.mask[box].mean())

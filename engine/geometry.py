@@ -43,6 +43,15 @@ def box_cells(boxes: NDArray[np.float64], width: int, height: int, cells: int) -
     return np.concatenate([low, high], axis=1).astype(np.int32)
 
 
+def part_cells(boxes: NDArray[np.float64], part: tuple[int, int, int, int], cells: int) -> NDArray[np.int32]:
+    """Map boxes to the cells of a square feature map of a part of their image, as `box_cells` does of all of it.
+
+    boxes: float64 [N, 4] in pixels of the image.  part: x0, y0, x1, y1 in pixels, half-open.  Returns int32 [N, 4].
+    """
+    x0, y0, x1, y1 = part
+    return box_cells(boxes - (x0, y0, 0, 0), x1 - x0, y1 - y0, cells)
+
+
 def window(cells: NDArray[np.int32], sides: Sequence[int], halo: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the window of one of a few sizes that holds a box and `halo` cells around it, as rows and columns.
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from . import geometry
-from .errors import InputError
-from .sampling import is_rule
+from .sampling import is_rule, outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,9 +93,7 @@ def vehicle(image: NDArray[np.uint8], track: Track, position: int, recipe: Recip
     try:
         cut = crop(image, track.boxes[position], recipe)
     except ValueError as error:
-        place = f"{track.place}: boxes[{position}] in {track.frames[position]}"
-        fact = f"{track.boxes[position].tolist()} lies wholly outside the image of {width}x{height}"
-        raise InputError(place, fact, "correct the box or remove it with its frame") from error
+        raise outside(track, position, width, height) from error
     line, length = points(track.boxes, width, height, recipe)
     return Vehicle(background(image, track.boxes, position, recipe), cut, line, length)
 

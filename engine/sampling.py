@@ -106,13 +106,18 @@ def check_boxes(tracks: Sequence[Track], store: FrameStore) -> None:
             box = track.boxes[position : position + 1]
             if own is None or not _beyond(box, own)[0]:
                 continue
-            field = f"boxes[{position}] in {track.frames[position]}"
             if (geometry.clip_boxes(box, *own)[0, 2:] <= 0).any():
-                place = f"{track.place}: {field}"
-                fact = f"{box[0].tolist()} lies wholly outside the image of {own[0]}x{own[1]}"
-                raise InputError(place, fact, "correct the box or remove it with its frame")
+                raise outside(track, int(position), *own)
             # Without the file: an index keeps its notices, and is the same wherever its tracks were read from.
-            store.notices.add("box clipped to its image", f"track {track.id}: {field}")
+            place = f"track {track.id}: boxes[{position}] in {track.frames[position]}"
+            store.notices.add("box clipped to its image", place)
+
+
+def outside(track: Track, position: int, width: int, height: int) -> InputError:
+    """Return the error for a track's box that lies wholly outside its image."""
+    place = f"{track.place}: boxes[{position}] in {track.frames[position]}"
+    fact = f"{track.boxes[position].tolist()} lies wholly outside the image of {width}x{height}"
+    return InputError(place, fact, "correct the box or remove it with its frame")
 
 
 def _beyond(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:

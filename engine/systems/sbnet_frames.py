@@ -14,7 +14,8 @@ from .. import kernels, preprocess
 from ..errors import InputError
 from ..feature_maps import View, view_order
 from ..frames import frame_order
-from ..geometry import box_cells, clip_boxes, surroundings, window
+from ..geometry import clip_boxes, part_cells, surroundings, window
+from ..sampling import outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -87,11 +88,9 @@ class FrameEncoder:
                 track = tracks[shot.row]
                 box = track.boxes[shot.position]
                 if not clip_boxes(box[None], width, height)[0, 2:].all():  # a frame may be smaller than the others
-                    place = f"{track.place}: boxes[{shot.position}] in {reference}"
-                    fact = f"{box.tolist()} lies wholly outside the image of {width}x{height}"
-                    raise InputError(place, fact, "correct the box or remove it with its frame")
-                x0, y0, x1, y1 = part = surroundings(box, width, height, self._recipe.around)
-                (cells,) = box_cells(box[None] - (x0, y0, 0, 0), x1 - x0, y1 - y0, self._sides[-1])
+                    raise outside(track, shot.position, width, height)
+                part = surroundings(box, width, height, self._recipe.around)
+                (cells,) = part_cells(box[None], part, self._sides[-1])
                 parts.setdefault(part, []).append((shot, _cells(cells)))
             return sorted(parts.items())
 

@@ -80,8 +80,7 @@ class View:
 
     def masks(self, width: int, height: int, cells: int) -> np.ndarray:
         """Return b, the cells of each box in what is seen of an image of width × height: bool [N, cells, cells]."""
-        x0, y0, x1, y1 = self.window(width, height)
-        corners = geometry.box_cells(self.boxes - (x0, y0, 0, 0), x1 - x0, y1 - y0, cells)
+        corners = geometry.part_cells(self.boxes, self.window(width, height), cells)
         left, top, right, bottom = corners.T[:, :, None]
         place = np.arange(cells)
         masks = ((top <= place) & (place < bottom))[:, :, None] & ((left <= place) & (place < right))[:, None, :]
