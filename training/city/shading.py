@@ -21,6 +21,7 @@ _TONES, _BRIGHTEST = 16384, 4.0  # steps of the table of tones, and the light th
 _AT_ONCE = 2_000_000  # pairs of lamp and vertex, by what memory they take
 _POOLS = 0.005  # light of a lamp at 1 m that ground gets, a place's lamps and ground on average
 _BALANCED = (0.7, 1.0)  # share of the light's tint that cameras take away
+_AIM, _METERED, _OPENED = 1.15, (0.6, 0.95), 2.6  # light of level ground that cameras aim at, how far, at most by what
 _LUMA = np.array([0.30, 0.59, 0.11], np.float32)
 
 
@@ -84,7 +85,7 @@ def make_sky(light: Light, seed: int) -> Sky:
         sun, zenith, horizon = np.array([1.75, 1.68, 1.52]), np.array([0.34, 0.44, 0.62]), np.array([0.66, 0.73, 0.82])
         exposure, haze = 0.92, rng.uniform(0.02, 0.10)
     elif light.kind == "dusk":
-        sun, zenith, horizon = np.array([1.30, 0.92, 0.55]), np.array([0.26, 0.32, 0.46]), np.array([0.82, 0.66, 0.52])
+        sun, zenith, horizon = np.array([1.25, 0.95, 0.64]), np.array([0.26, 0.32, 0.46]), np.array([0.82, 0.66, 0.52])
         exposure, haze = 1.0, rng.uniform(0.03, 0.14)
     elif light.kind == "overcast":
         grey = np.array([0.985, 1.0, 1.02])
@@ -119,8 +120,9 @@ class Film:
     def __init__(self, sky: Sky, seed: int, camera: str, lamps: np.ndarray) -> None:
         """Draw the look of a camera. lamps: float [N, 6], places and light of the lamps of the place."""
         rng = np.random.default_rng((seed, int.from_bytes(camera.encode(), "little") % (1 << 62), 22))
-        gain = sky.exposure * np.exp(rng.normal(0, 0.08) + rng.normal(0, 0.02, 3))
         white = sky.level(lamps)
+        gain = sky.exposure * np.exp(rng.normal(0, 0.08) + rng.normal(0, 0.02, 3))
+        gain *= min((_AIM / (sky.exposure * (white @ _LUMA))) ** rng.uniform(*_METERED), _OPENED)
         self.gain = (gain * (white @ _LUMA / white) ** rng.uniform(*_BALANCED)).astype(np.float32)
         self.saturation = float(rng.uniform(0.86, 1.22))
         value = np.arange(_TONES) / (_TONES - 1) * _BRIGHTEST

@@ -1,4 +1,4 @@
-"""Cameras take away most of the light's tint, and never all of everyone's."""
+"""Cameras take away most of the light's tint and strength, and never all of everyone's."""
 
 import numpy as np
 import pytest
@@ -28,6 +28,22 @@ def test_white_paper_on_level_ground_is_nearly_grey(kind):
     assert abs(seen).max() < 0.3 * abs(tint(light)) + 0.1
     assert 0.05 < left < 0.25 or abs(tint(light)) < 0.05
     assert np.ptp(seen) > 0.05
+
+
+def test_cameras_open_in_dim_light_and_close_in_sun():
+    luma = np.array([0.30, 0.59, 0.11])
+    skies = {kind: make_sky(light, 5) for kind, light in LIGHTS.items()}
+    light = {kind: float(sky.level(WARM) @ luma) for kind, sky in skies.items()}
+    seen = {
+        kind: np.array([float(sky.level(WARM) * Film(sky, 5, camera, WARM).gain @ luma) for camera in CAMERAS])
+        for kind, sky in skies.items()
+    }
+    days = [np.exp(np.log(seen[kind]).mean()) for kind in ("noon", "dusk", "overcast")]
+    assert light["noon"] > 2 * light["dusk"]
+    assert max(days) < 1.4 * min(days)
+    # At night a camera opens as far as it can, which is not far enough.
+    assert 2 * light["night"] < seen["night"].mean() < min(days)
+    assert all(np.ptp(np.log(values)) > 0.2 for values in seen.values())
 
 
 def test_lamps_tint_the_ground_at_night_alone():
