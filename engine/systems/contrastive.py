@@ -2,10 +2,15 @@
 
 The score of a track and a query is the mean cosine over the track's shown frames and the query's sentences (P2, 3.2.5),
 which is the inner product of two means of unit vectors; so each side is encoded once, whatever it is compared with.
+
+Where a bundle says which parts of its vectors tell colour and type, descriptions of the vehicle's other views speak
+there too, and nowhere else: motion and place do not hold elsewhere.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
 
 
 OUTPUT = "vector"  # of both graphs
+LASTING = ("colour", "type")  # slices of a vector that hold of a vehicle wherever it is seen
 
 
 class Contrastive:
@@ -58,11 +64,15 @@ class Contrastive:
         feature_bytes: int,
     ) -> None:
         self._recipe, self._embedding_id = bundle.recipe, bundle.embedding_id
-        self.terms = {"cosine": (0, bundle.dims)}
+        self.terms = dict(sorted(bundle.vector.items(), key=itemgetter(1)))
         self._tokenizer = Tokenizer.from_file(bundle.tokenizer, length=bundle.text_length)
         lacking = sorted({"vehicle", "text"} - bundle.graphs.keys())
         if lacking:
             fact = f"has no graph {' and no graph '.join(lacking)}"
+            raise BundleError(bundle.path, fact, "export the bundle again with `nlvr-engine export`")
+        starts, ends = zip(*self.terms.values(), strict=True) if self.terms else ((), ())
+        if starts != (0, *ends)[:-1]:
+            fact = f"vector.slices is {dict(bundle.vector)}, which does not follow one after the other from 0 on"
             raise BundleError(bundle.path, fact, "export the bundle again with `nlvr-engine export`")
         vector = {OUTPUT: ("float32", ("batch", bundle.dims))}
         if any(bundle.graphs[name].outputs != vector for name in ("vehicle", "text")):
@@ -99,13 +109,17 @@ class Contrastive:
         return Encoded(kernels.segment_mean(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)))
 
     def encode_queries(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> QueryVectors:
-        """Return each query's mean unit vector over its sentences. Sentences cut short are counted.
+        """Return each query's mean unit vector over its sentences, where these are lasting over all of its views'.
 
-        Raises ScoreError naming the query whose vector is not finite.
+        Sentences cut short are counted. Raises ScoreError naming the query whose vector is not finite.
         """
-        read = read_sentences(queries, self._tokenizer, self._text, notices=notices, progress=progress)
+        lasting = [slice(*self.terms[name]) for name in LASTING if name in self.terms]
+        everywhere = [replace(query, nl=query.nl + query.nl_other_views) for query in queries if lasting]
+        read = read_sentences([*queries, *everywhere], self._tokenizer, self._text, notices=notices, progress=progress)
         vectors = read.said[OUTPUT]
-        means = kernels.segment_mean(vectors[read.rows], read.offsets)
+        means, of_all = np.split(kernels.segment_mean(vectors[read.rows], read.offsets), [len(queries)])
+        for part in lasting:
+            means[:, part] = of_all[:, part]
         check_finite(queries, means)
         return QueryVectors(
             query_ids=tuple(query.id for query in queries),

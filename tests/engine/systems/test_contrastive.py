@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
 from nlvr.engine import Engine, FrameStore, Query, Track, TrackIndex, load_tracks, preprocess
-from nlvr.engine.errors import FrameError, InputError, ScoreError
+from nlvr.engine.errors import BundleError, FrameError, InputError, ScoreError
 from nlvr.engine.runtime.onnxruntime import OrtGraph
 from nlvr.engine.tokenizer import Tokenizer
 
@@ -53,6 +56,45 @@ def test_the_score_is_the_mean_cosine_over_frames_and_sentences(engine, tracks, 
                 place = ranking.track_ids.index(track.id)
                 assert ranking.scores[place] == pytest.approx(np.mean(vehicles @ texts.T), abs=2e-6)
                 assert ranking.terms["cosine"][place] == ranking.scores[place]
+
+
+@pytest.fixture
+def sliced(tiny, tmp_path):
+    """Copy the bundle and say what the parts of its vectors tell."""
+
+    def edit(**slices):
+        folder = shutil.copytree(tiny, tmp_path / "sliced")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["vector"]["slices"] = slices
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        return folder
+
+    return edit
+
+
+def test_other_views_speak_of_colour_and_type_alone(sliced, engine, tracks, sample):
+    own, others = ("A red sedan.", "A car turns left."), ("A maroon sedan stops.",)
+    folder = sliced(type=[230, 250], likeness=[0, 200], motion=[250, 256], colour=[200, 230])
+    with Engine(folder, device="cpu") as other:
+        found = other.encode_queries([Query("a", own, others), Query("b", own)])
+        ranking = other.rank(other.encode_tracks(tracks, sample), found)[0]
+    here, everywhere = (engine.encode_queries([Query("a", nl)]).vectors[0] for nl in (own, own + others))
+    lasting = np.r_[np.zeros(200, bool), np.ones(50, bool), np.zeros(6, bool)]
+    np.testing.assert_array_equal(found.vectors, [np.where(lasting, everywhere, here), here])
+    assert list(ranking.terms) == ["likeness", "colour", "type", "motion"]
+    np.testing.assert_allclose(sum(ranking.terms.values()), ranking.scores, atol=1e-6)
+    # Where no part is said to last, they say nothing.
+    np.testing.assert_array_equal(engine.encode_queries([Query("a", own, others)]).vectors[0], here)
+
+
+@pytest.mark.parametrize(
+    "slices", [{}, {"cosine": [1, 256]}, {"cosine": [0, 200], "colour": [201, 256]}, {"a": [0, 200], "b": [100, 256]}]
+)
+def test_slices_that_leave_gaps_are_refused(sliced, slices):
+    with pytest.raises(
+        BundleError, match=r"sliced: (vector.slices is .* follow one after the other|has a vector of 0)"
+    ):
+        Engine(sliced(**slices), device="cpu")
 
 
 def test_tracks_of_equal_content_tie_and_stand_in_order_of_id(engine, tracks, sample):
