@@ -31,6 +31,8 @@ class ModelConfig:
     image: "resnet50" (P1), "efficientnet-lite0" or "tiny" (a small convolutional network, for tests).
     language: "electra" (ELECTRA-small's discriminator, P1), "minilm" or "tiny" (a small transformer, for tests).
     width: c = e, the channels of FI and of FN; every inner width is a fixed share of it.
+    mixing: how many blocks of convolutions tell each cell of FI what lies around it, none as in P1: a backbone that
+        stays as it was published then learns shapes, which a mean over a box would not tell.
     pos2d: a two-dimensional sine code is added to FI before the co-attention.
     figt: FIgt is the mean of FI over the whole "frame" (eq. 8 as written) or over the "box".
     attention_scale: the co-attention is divided by √c (eq. 13).
@@ -42,6 +44,7 @@ class ModelConfig:
     image: Literal["resnet50", "efficientnet-lite0", "tiny"]
     language: Literal["electra", "minilm", "tiny"]
     width: int = 2048
+    mixing: int = 0
     pos2d: bool = True
     figt: Literal["frame", "box"] = "frame"
     attention_scale: bool = True
@@ -226,6 +229,7 @@ def _faults(config: SBNetConfig) -> Iterator[Fault]:
 
 
 _RANGES: dict[str, Range] = {
+    "model.mixing": NOT_NEGATIVE,
     "model.width": (lambda value: value > 0 and value % 16 == 0, "a multiple of 16 above zero"),
     "recipe.size": (lambda value: value >= 2 * STRIDE and value % STRIDE == 0, f"a multiple of {STRIDE}, at least 32"),
     "recipe.around": (lambda value: value == 0 or value >= 1, "0, or 1 and more"),

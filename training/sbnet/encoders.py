@@ -34,6 +34,9 @@ class ImageModule(nn.Module):
         self.projection: nn.Module = nn.Identity() if channels == width else nn.Conv2d(channels, width, 1)
         if config.model.image == "efficientnet-lite0":  # whose levels differ in their scales
             self.projection = nn.Sequential(nn.BatchNorm2d(channels, affine=False), self.projection)
+        if config.model.mixing:
+            mixing = [_Mixing(width) for _ in range(config.model.mixing)]
+            self.projection = nn.Sequential(self.projection, *mixing)
 
     def forward(self, images: Tensor) -> Tensor:
         """images: uint8 [F, S, S, 3] RGB.  Returns FI, float [F, c, h, w]."""
@@ -53,6 +56,23 @@ class ImageModule(nn.Module):
         self.backbone.half()
         self.is_half = True
         return self
+
+
+class _Mixing(nn.Module):
+    """Adds to each cell of maps, float [F, c, h, w], what lies around it: by channel 3 × 3, then across channels."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps + self.layers(maps)
 
 
 class LanguageModule(nn.Module):

@@ -43,6 +43,19 @@ def test_the_backbone_sees_normalised_planes():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("blocks", [0, 1, 2])
+def test_each_block_of_mixing_tells_a_cell_of_those_one_further_away(blocks):
+    module = ImageModule(load_config("tiny", overrides=[f"model.mixing={blocks}"]), pretrained=False).eval()
+    seen = torch.rand(1, 64, 9, 9, generator=torch.Generator().manual_seed(0))
+    other = seen.clone()
+    other[..., 4, 4] += 1
+    changed = (module.project(other) != module.project(seen)).any(1)[0]
+    expected = torch.zeros(9, 9, dtype=torch.bool)
+    expected[4 - blocks : 5 + blocks, 4 - blocks : 5 + blocks] = True
+    assert torch.equal(changed, expected)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("language", ["electra", "minilm", "tiny"])
 def test_padding_does_not_change_the_real_tokens(language):
     module = LanguageModule(load_config("tiny", overrides=[f"model.language={language}"]), pretrained=False).eval()
