@@ -13,6 +13,7 @@ from nlvr.engine.runtime.devices import usable_cpus
 from nlvr.engine.sampling import ShotPlan
 from nlvr.engine.systems.contrastive import OUTPUT
 from nlvr.engine.tokenizer import Tokenizer
+from nlvr.training.contrastive.attributes import slices
 from nlvr.training.contrastive.config import load_config
 from nlvr.training.contrastive.dataset import read_vehicles
 from nlvr.training.contrastive.looks import Look
@@ -61,7 +62,7 @@ def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSou
         recipe=config.recipe,
         tokenizer=found.tokenizer,
         text_length=length,
-        vector={"cosine": (0, config.model.width)},
+        vector=slices(config.model.width) if config.model.attributes else {"cosine": (0, config.model.width)},
         normalised=True,
         graphs={
             "vehicle": GraphSource(model.vehicle, exported.vehicle, vehicle, (OUTPUT,), BLOCK, precision),

@@ -81,5 +81,5 @@ def identity(config: Any, tracks: Iterable[Track]) -> dict[str, str]:  # noqa: A
     settings = replace(config, schedule=replace(config.schedule, epochs=1))  # a run may be resumed to go on for longer
     digest = hashlib.sha256()
     for track in tracks:
-        digest.update(repr((track.id, track.frames, track.boxes.tolist(), track.nl)).encode())
+        digest.update(repr((track.id, track.frames, track.boxes.tolist(), track.nl, track.nl_other_views)).encode())
     return {"settings": settings.to_toml(), "tracks": digest.hexdigest()}

@@ -5,8 +5,10 @@ Heads that learn attributes bring the features that tell vehicles apart into bot
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -65,6 +67,12 @@ def _amplitudes(logits: Tensor) -> Tensor:
     # Labels alone teach the heads: contrast would make them surer than they are right, and the slope of a root at 0,
     # which a sure head reaches, is infinite.
     return logits.detach().softmax(1).sqrt()
+
+
+def slices(width: int) -> dict[str, tuple[int, int]]:
+    """Return what the parts of a vector of so many numbers tell, name → (start, stop), one after the other."""
+    ends = np.cumsum([width - sum(SAID), *SAID]).tolist()
+    return dict(zip(("likeness", "colour", "type", "motion"), pairwise([0, *ends]), strict=True))
 
 
 def attribute_loss(logits: Tensor, labels: Tensor, sizes: Sequence[int]) -> Tensor:

@@ -34,6 +34,8 @@ class ModelConfig:
     motion_width: BiLSTM state per direction.
     patch: side in pixels of the reduced crop that a small network sees beside the towers and learns with the rest, 0
         for none: frozen towers tell objects apart more than their colours and their makes.
+    grid: a small network that learns reads the map that the crop's tower makes: where things are in a crop tells a
+        pickup from a sedan. Heads for attributes then leave the tower's means, which they would learn by heart.
     attributes: heads read colour, type and motion from either side and learn what the training sentences say of them;
         most of a score is then what they read, and the rest comes of W_v and W_s.
     course: how the path through the box points bends is told beside the BiLSTM over them.
@@ -46,6 +48,7 @@ class ModelConfig:
     width: int = 256
     motion_width: int = 64
     patch: int = 0
+    grid: bool = False
     attributes: bool = False
     course: bool = False
     dropout: float = 0.0
@@ -186,6 +189,8 @@ def _faults(config: ContrastiveConfig) -> Iterator[Fault]:
         yield "recipe.size", f"compact takes a multiple of 32 pixels, not {size}", "change it"
     if config.model.patch and size % config.model.patch:
         yield "model.patch", f"{size} pixels are no multiple of {config.model.patch}", "change it or recipe.size"
+    if config.model.grid and backbone not in ("compact", "tiny"):
+        yield "model.grid", f"{backbone} has no map to read", "set it to false"
     if config.model.attributes and config.model.width <= sum(SAID):
         yield "model.width", f"attributes alone take {sum(SAID)} of it", "raise it, or set model.attributes to false"
     if config.schedule.copies and set(config.schedule.frozen) != {"image", "text"}:

@@ -49,27 +49,35 @@ _LOOKS = 2  # at a frame by frozen towers
 class Seen:
     """What is left of B images that frozen towers have seen.
 
-    background, crop: float [B, D].  patch: uint8 [B, s, s, 3], the crops reduced, or None.
+    background, crop: float [B, D].  patch: uint8 [B, s, s, 3], the crops reduced, and grid: float [B, C, h, w], their
+    maps, or None each.
     """
 
     background: np.ndarray
     crop: np.ndarray
-    patch: np.ndarray | None
+    patch: np.ndarray | None = None
+    grid: np.ndarray | None = None
 
     def __getitem__(self, place: Any) -> Seen:  # noqa: ANN401  as numpy takes it
-        return Seen(self.background[place], self.crop[place], None if self.patch is None else self.patch[place])
+        patch, grid = (None if values is None else values[place] for values in (self.patch, self.grid))
+        return Seen(self.background[place], self.crop[place], patch, grid)
 
     def half(self) -> Seen:
         """Return the same with features in float16."""
-        return Seen(self.background.astype(np.float16), self.crop.astype(np.float16), self.patch)
+        grid = None if self.grid is None else self.grid.astype(np.float16)
+        return Seen(self.background.astype(np.float16), self.crop.astype(np.float16), self.patch, grid)
 
     @classmethod
     def stack(cls, parts: Sequence[Seen]) -> Seen:
-        patches = [part.patch for part in parts if part.patch is not None]
+        def optional(name: str) -> np.ndarray | None:
+            found = [values for part in parts if (values := getattr(part, name)) is not None]
+            return np.stack(found) if found else None
+
         return cls(
             np.stack([part.background for part in parts]),
             np.stack([part.crop for part in parts]),
-            np.stack(patches) if patches else None,
+            optional("patch"),
+            optional("grid"),
         )
 
 
@@ -78,7 +86,7 @@ class Vehicles:
     """V tracks, as their images or as what frozen towers made of these.
 
     background, crop: uint8 [V, S, S, 3], or float16 [V, D].  points: float32 [V, T, 2].  lengths: int64 [V].
-    patch: uint8 [V, s, s, 3], beside features, where the model sees the crops reduced.
+    patch, grid: beside features, as in Seen.
     """
 
     background: np.ndarray
@@ -86,6 +94,7 @@ class Vehicles:
     points: np.ndarray
     lengths: np.ndarray
     patch: np.ndarray | None = None
+    grid: np.ndarray | None = None
 
     @classmethod
     def stack(cls, vehicles: Sequence[Vehicle]) -> Vehicles:
@@ -98,7 +107,7 @@ class Vehicles:
 
     @classmethod
     def of(cls, seen: Seen, points: Sequence[np.ndarray], lengths: Sequence[int]) -> Vehicles:
-        return cls(seen.background, seen.crop, np.stack(points), np.array(lengths, np.int64), seen.patch)
+        return cls(seen.background, seen.crop, np.stack(points), np.array(lengths, np.int64), seen.patch, seen.grid)
 
     @property
     def are_seen(self) -> bool:

@@ -20,7 +20,7 @@ class Memory:
 
     copies: of the training tracks.  texts: float [U, D], of the dataset's `tokens`.
     embeddings: float32 [N, E], of the training sentences, for hard text mining.
-    held_texts: float [H, D], of the held-out tracks' sentences.
+    held_texts: float [H, D], of the held-out tracks' sentences, then of those of their other views.
     held_vehicles: the row of the track that each of their shots shows, and the shots in blocks.
     """
 

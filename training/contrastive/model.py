@@ -11,7 +11,7 @@ from torch.nn import functional
 from ..backbones.pixels import Normalise
 from .attributes import Head, Standardise, said_vector, shown_vector
 from .motion import Course, MotionEncoder
-from .patch import PatchNetwork
+from .patch import GridNetwork, PatchNetwork
 from .readings import SAID, SHOWN
 from .towers import build_towers
 
@@ -58,8 +58,9 @@ class Projection(nn.Module):
 class VehicleEncoder(nn.Module):
     """v = W_v [background | crop | motion], unit.
 
-    With a patch network, what it sees follows, and then, if asked for, the course of the path. With heads for
-    attributes a part of v is what they tell: colour and type, read from crop and patch, and motion, from the points.
+    With a grid network and a patch network, what they see follows, and then, if asked for, the course of the path. With
+    heads for attributes a part of v is what they tell: colour and type, read from the crop's means or grid and from its
+    patch, and motion, from the points.
     """
 
     def __init__(self, config: ContrastiveConfig, image: Tower, crop: Tower | None) -> None:
@@ -68,20 +69,21 @@ class VehicleEncoder(nn.Module):
         self.crop = crop.module if crop else None
         self.motion = MotionEncoder(config.model.motion_width)
         self.patch = PatchNetwork(config.model.patch) if config.model.patch else None
-        dropout, patch_width = config.model.dropout, self.patch.width if self.patch else 0
+        self.grid = GridNetwork((crop or image).grid) if config.model.grid else None
+        small = sum(network.width for network in (self.grid, self.patch) if network)
         self.course = Course(config.model.motion_width) if config.model.course else None
-        looks = (crop or image).width + patch_width
+        cut = (crop or image).width
         path = self.motion.width + (self.course.width if self.course else 0)
         self.looks_head = self.path_head = None
         if config.model.attributes:
-            self.looks_head = Head(looks, sum(SHOWN[:2]))
+            self.looks_head = Head(small + (0 if self.grid else cut), sum(SHOWN[:2]))
             self.path_head = Head(path, SHOWN[2])
         # The levels of EfficientNet differ in their scales.
         self.projection = Projection(
-            image.width + looks + path,
+            image.width + cut + small + path,
             config.model.width,
             standardise=config.model.backbone == "compact",
-            dropout=dropout,
+            dropout=config.model.dropout,
             told=sum(SAID) if config.model.attributes else 0,
         )
         self.normalise = Normalise(config.recipe.mean, config.recipe.std)
@@ -95,36 +97,46 @@ class VehicleEncoder(nn.Module):
 
     def see(
         self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, tuple[Tensor | None, Tensor | None]]:
         """Return what `tell` takes of vehicles as `forward` takes them."""
-        return *self.look(background, crop), points, lengths, self.reduce(crop)
+        shown, cut, grid = self.look(background, crop)
+        return shown, cut, points, lengths, (self.reduce(crop), grid)
 
     def reduce(self, crop: Tensor) -> Tensor | None:
         """Return crops, uint8 [B, S, S, 3], as the patch network takes them, if there is one."""
         return self.patch.reduce(crop) if self.patch else None
 
-    def look(self, background: Tensor, crop: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the towers' features of both images, float [B, D] each."""
-        if self.crop is None:
-            both = self.image(self._normalise(torch.cat([background, crop])))
-            shown, cut = both.unflatten(0, (2, background.shape[0])).unbind()
-            return shown, cut
-        return self.image(self._normalise(background)), self.crop(self._normalise(crop))
+    def look(self, background: Tensor, crop: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the towers' features of both images, float [B, D] each, and the crop's map, if it is read."""
+        if self.crop is not None:
+            shown, images = self.image(self._normalise(background)), self._normalise(crop)
+            return shown, *(self.crop.see(images) if self.grid else (self.crop(images), None))
+        images = self._normalise(torch.cat([background, crop]))
+        features, grids = self.image.see(images) if self.grid else (self.image(images), None)
+        shown, cut = features.unflatten(0, (2, background.shape[0])).unbind()
+        return shown, cut, None if grids is None else grids.unflatten(0, (2, background.shape[0]))[1]
 
     def tell(
-        self, background: Tensor, crop: Tensor, points: Tensor, lengths: Tensor, patch: Tensor | None = None
+        self,
+        background: Tensor,
+        crop: Tensor,
+        points: Tensor,
+        lengths: Tensor,
+        small: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> tuple[Tensor, Tensor | None]:
         """Return the vectors of vehicles whose images the towers have seen, float32 [B, width], unit.
 
         With them come the logits of attributes, float32 [B, sum(SHOWN)], if there are heads for these.
-        background, crop: float [B, D].  patch: uint8 [B, s, s, 3], the crops reduced, if there is a network for them.
+        background, crop: float [B, D].  small: uint8 [B, s, s, 3], the crops reduced, and float [B, C, h, w], their
+        maps, where there are networks for them.
         """
-        small = [self.patch(patch)] if self.patch else []
+        read = [network(seen) for network, seen in zip((self.patch, self.grid), small, strict=True) if network]
         motion, course = self.motion(points, lengths), [self.course(points, lengths)] if self.course else []
-        parts = [background, crop, motion, *small, *course]
+        parts = [background, crop, motion, *read, *course]
         if self.looks_head is None:
             return self.projection(parts), None
-        logits = torch.cat([self.looks_head([crop, *small]), self.path_head([motion, *course])], dim=1)
+        looks = read if self.grid else [crop, *read]
+        logits = torch.cat([self.looks_head(looks), self.path_head([motion, *course])], dim=1)
         return self.projection(parts, shown_vector(logits)), logits
 
     def _normalise(self, images: Tensor) -> Tensor:

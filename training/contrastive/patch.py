@@ -1,12 +1,15 @@
-"""A small network that sees a crop reduced to a few pixels, and learns what frozen towers do not tell."""
+"""Small networks that learn what the means of frozen towers do not tell: from a crop reduced, from the tower's map."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_WIDTHS = (32, 64, 128, 192)  # of its levels, each half as fine as the one before
+_WIDTHS = (32, 64, 128, 192)  # of the levels of PatchNetwork, each half as fine as the one before
+_INNER, _COARSE = 96, (160, 192)  # of GridNetwork: at the map's own scale, and each half as fine as the one before
 
 
 class PatchNetwork(nn.Module):
@@ -33,8 +36,31 @@ class PatchNetwork(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         maps = self.layers(patches.permute(0, 3, 1, 2).float() / 127.5 - 1)
-        return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+        return _summary(maps)
 
 
-def _convolution(channels: int, width: int, *, stride: int) -> list[nn.Module]:
-    return [nn.Conv2d(channels, width, 3, stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+class GridNetwork(nn.Module):
+    """A tower's map of a crop, float [B, C, h, w] → features float32 [B, 384]: means and maxima over what it sees."""
+
+    width = 2 * _COARSE[-1]
+
+    def __init__(self, channels: int) -> None:
+        """channels: C."""
+        super().__init__()
+        layers: list[nn.Module] = [nn.BatchNorm2d(channels)]
+        layers += _convolution(channels, _INNER, stride=1, kernel=1) + _convolution(_INNER, _INNER, stride=1)
+        for before, width in pairwise((_INNER, *_COARSE)):
+            layers += _convolution(before, width, stride=2)
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, grid: Tensor) -> Tensor:
+        return _summary(self.layers(grid.float()))
+
+
+def _summary(maps: Tensor) -> Tensor:
+    return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+
+
+def _convolution(channels: int, width: int, *, stride: int, kernel: int = 3) -> list[nn.Module]:
+    convolution = nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False)
+    return [convolution, nn.BatchNorm2d(width), nn.ReLU()]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from nlvr.engine.sampling import ShotPlan, check_boxes
+from nlvr.engine.systems.contrastive import LASTING
 from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
 from ..data import held_out_metrics, identity, sentences
-from .attributes import attribute_loss
+from .attributes import attribute_loss, slices
 from .dataset import SEEN_AT_ONCE, ContrastiveDataset, Seen, Vehicles, read_vehicles
 from .looks import Look
 from .losses import contrastive_loss
@@ -132,9 +133,12 @@ class ContrastiveTask:
 
     def _tell_vehicles(self, vehicles: Vehicles) -> tuple[Tensor, Tensor | None]:
         """Return the vectors of vehicles and the logits of their attributes, if there are heads for them."""
-        inputs = (vehicles.background, vehicles.crop, vehicles.points, vehicles.lengths, vehicles.patch)
-        tensors = [self._put(values) for values in inputs if values is not None]
-        return self.model.vehicle.tell(*(tensors if vehicles.are_seen else self.model.vehicle.see(*tensors)))
+        inputs = (vehicles.background, vehicles.crop, vehicles.points, vehicles.lengths)
+        tensors = [self._put(values) for values in inputs]
+        if not vehicles.are_seen:
+            return self.model.vehicle.tell(*self.model.vehicle.see(*tensors))
+        patch, grid = (None if values is None else self._put(values) for values in (vehicles.patch, vehicles.grid))
+        return self.model.vehicle.tell(*tensors, (patch, grid))
 
     def _copies(self, progress: Progress) -> Copies:
         """Return what the towers make of copies of the tracks, having seen to it that they have read the texts too."""
@@ -163,9 +167,9 @@ class ContrastiveTask:
         """Return what the image towers make of vehicles' images, and what else of them is still to be seen."""
         vehicle, both = self.model.vehicle, ([one.background for one in vehicles], [one.crop for one in vehicles])
         images = [self._put(np.stack(values)) for values in both]
-        shown, cut = (features.cpu().numpy() for features in vehicle.look(*images))
-        patch = vehicle.reduce(images[1])
-        return Seen(shown, cut, None if patch is None else patch.cpu().numpy())
+        shown, cut, grid = vehicle.look(*images)
+        parts = (shown, cut, vehicle.reduce(images[1]), grid)
+        return Seen(*(None if part is None else part.cpu().numpy() for part in parts))
 
     def _put(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self.device)
@@ -181,14 +185,23 @@ class ContrastiveTask:
         return torch.cat(features)
 
     def _text_vectors(self, tracks: Sequence[Track]) -> np.ndarray:
+        """Return the mean vector of each track's sentences, where these are lasting of those of its other views too."""
         features = self._memory.held_texts
+        told = [*(track.nl for track in tracks), *(track.nl_other_views for track in tracks)]
         if features is None:
-            features = self._features_of(self._tokenizer(sentences(tracks)))
+            features = self._features_of(self._tokenizer(list(chain.from_iterable(told))))
         if self.config.schedule.copies:
             self._memory.held_texts = features
         vectors = self.model.text.tell(features.to(self.device))[0].cpu().numpy()
-        owners = np.repeat(np.arange(len(tracks)), [len(track.nl) for track in tracks])
-        return _means(zip(owners, vectors, strict=True), len(tracks))
+        owners = np.repeat(np.arange(2 * len(tracks)) % len(tracks), [len(texts) for texts in told])
+        own = sum(len(track.nl) for track in tracks)
+        means = _means(zip(owners[:own], vectors[:own], strict=True), len(tracks))
+        if self.config.model.attributes:
+            everywhere = _means(zip(owners, vectors, strict=True), len(tracks))
+            parts = slices(self.config.model.width)
+            for name in LASTING:
+                means[:, slice(*parts[name])] = everywhere[:, slice(*parts[name])]
+        return means
 
     def _vehicle_vectors(self, tracks: Sequence[Track]) -> np.ndarray:
         """Return the mean vector of each track over the frames the recipe shows it by, among those that can be read."""

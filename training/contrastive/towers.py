@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tower:
-    """A backbone and the size of its features."""
+    """A backbone, the size of its features, and of the map that `see` of it gives beside them the channels, if any."""
 
     module: nn.Module
     width: int
+    grid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +85,27 @@ class EfficientNetTower(EfficientNetLite0):
     """EfficientNet-Lite0, the head and some earlier stages, averaged over the image."""
 
     width = EfficientNetLite0.width + sum(LEVEL_WIDTHS)
+    grid = LEVEL_WIDTHS[-1]
 
     def forward(self, images: Tensor) -> Tensor:
-        return torch.cat([level.mean((2, 3)) for level in self.levels(images)], dim=1)
+        return self.see(images)[0]
+
+    def see(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the averages, and the map of the last stage at stride 16: float [B, 112, S/16, S/16]."""
+        levels = self.levels(images)
+        return torch.cat([level.mean((2, 3)) for level in levels], dim=1), levels[-2]
 
 
 class TinyImageTower(TinyImageEncoder):
     """The tiny image network, averaged over the image."""
 
     def forward(self, images: Tensor) -> Tensor:
-        return super().forward(images).mean((2, 3))
+        return self.see(images)[0]
+
+    def see(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the averages, and the map: float [B, 64, S/16, S/16]."""
+        grid = super().forward(images)
+        return grid.mean((2, 3)), grid
 
 
 class TinyTextTower(TinyTextEncoder):
@@ -144,14 +156,14 @@ def _compact(config: ContrastiveConfig, pretrained: bool) -> Towers:
     bert = hub.minilm(pretrained=pretrained)
     if pretrained:
         image.load_published()
-    tower = Tower(image, image.width)
+    tower = Tower(image, image.width, image.grid)
     text = Tower(BertTower(bert, pooling=masked_mean), bert.config.hidden_size)
     return Towers(tower, _second(config, tower), text)
 
 
 def _tiny(config: ContrastiveConfig, pretrained: bool) -> Towers:
     image, text = TinyImageTower(), TinyTextTower(TINY_VOCABULARY, config.text.length)
-    tower = Tower(image, image.width)
+    tower = Tower(image, image.width, image.width)
     return Towers(tower, _second(config, tower), Tower(text, text.width))
 
 

@@ -74,11 +74,32 @@ def test_a_patch_network_sees_the_mean_colours_of_a_reduced_crop():
     means = crop.float().reshape(3, 16, 4, 16, 4, 3).mean((2, 4))
     assert patch.dtype == torch.uint8
     assert (patch - means).abs().max() <= 0.5
-    *seen, shown = model.vehicle.see(*inputs)
+    *seen, (shown, grid) = model.vehicle.see(*inputs)
     assert torch.equal(shown, patch)
-    joined, _ = model.vehicle.tell(*seen, patch)
+    assert grid is None
+    joined, _ = model.vehicle.tell(*seen, (patch, None))
     torch.testing.assert_close(joined, model.encode_vehicles(*inputs))
-    assert not torch.allclose(joined, model.vehicle.tell(*seen, 255 - patch)[0])
+    assert not torch.allclose(joined, model.vehicle.tell(*seen, (255 - patch, None))[0])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("shared", ["true", "false"])
+def test_a_grid_network_sees_where_things_are_in_a_crop(shared):
+    model = build("model.grid=true", "model.attributes=true", f"model.shared={shared}").eval()
+    inputs = vehicles(3)
+    background, crop, points, lengths, (patch, grid) = model.vehicle.see(*inputs)
+    tower = model.vehicle.crop or model.vehicle.image
+    assert patch is None
+    torch.testing.assert_close(grid, tower.layers(model.vehicle.normalise(inputs[1])))
+    vectors, logits = model.vehicle.tell(background, crop, points, lengths, (None, grid))
+    torch.testing.assert_close(vectors, model.encode_vehicles(*inputs))
+    moved = grid.roll(1, dims=3)  # its means are the same
+    other_vectors, other_logits = model.vehicle.tell(background, crop, points, lengths, (None, moved))
+    assert not torch.allclose(other_vectors, vectors)
+    looks = sum(SHOWN[:2])
+    assert not torch.allclose(other_logits[:, :looks], logits[:, :looks])
+    # Attributes are read from the map, no longer from its means.
+    torch.testing.assert_close(model.vehicle.tell(background, crop + 1, points, lengths, (None, grid))[1], logits)
 
 
 @torch.no_grad()
@@ -97,7 +118,7 @@ def test_heads_read_attributes_and_the_vectors_tell_them():
 
 @torch.no_grad()
 def test_where_a_vehicle_goes_is_read_from_its_boxes_and_what_it_is_from_its_crop():
-    model = build("model.attributes=true", "model.patch=16", "model.course=true").eval()
+    model = build("model.attributes=true", "model.patch=16", "model.grid=true", "model.course=true").eval()
     looks = sum(SHOWN[:2])
     background, crop, points, lengths = vehicles(2)
     other_background, other_crop, other_points, _ = vehicles(2, seed=1)
@@ -209,7 +230,9 @@ def test_half_towers_keep_the_tail_in_float32():
 @torch.no_grad()
 @pytest.mark.filterwarnings("ignore::FutureWarning:torch")  # torch.export's own use of its deprecated helpers
 @pytest.mark.filterwarnings("ignore:The tensor attributes.*_flat_weights")  # how torch.export sees an LSTM
-@pytest.mark.parametrize("parts", [(), ("model.patch=16", "model.attributes=true", "model.course=true")])
+@pytest.mark.parametrize(
+    "parts", [(), ("model.patch=16", "model.grid=true", "model.attributes=true", "model.course=true")]
+)
 def test_the_batch_stays_dynamic_through_export(parts):
     model = build(*parts).eval()
     batch = torch.export.Dim("batch", min=1, max=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from nlvr.engine.metrics import ranking_metrics
 from nlvr.engine.sampling import Shot, ShotPlan
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training import loop
-from nlvr.training.contrastive.attributes import attribute_loss
+from nlvr.training.contrastive.attributes import attribute_loss, slices
 from nlvr.training.contrastive.config import load_config
 from nlvr.training.contrastive.dataset import Vehicles, read_vehicles
 from nlvr.training.contrastive.looks import Look
@@ -166,6 +167,24 @@ def test_the_measure_is_the_mean_cosine_over_sentences_and_frames(city):
     assert measured["recall_5"] == pytest.approx(metrics.recall_5)
 
 
+def test_the_measure_hears_of_other_views_as_the_engine_does(city):
+    task = make(city, "model.attributes=true", everything=True)
+    task.model.eval()
+    others = ("A black van stops.", "A black van.")
+    task.validation = [replace(track, nl_other_views=others) for track in task.validation]
+    tokens = Tokenizer(build_tokenizer(task.config), length=task.config.text.length)
+    parts = slices(task.config.model.width)
+    assert [*parts.values()][-1][1] == task.config.model.width
+    with torch.inference_mode():
+        found = task._text_vectors(task.validation)
+        for track, vector in zip(task.validation, found, strict=True):
+            read = tokens(track.nl + others)
+            told = task.model.encode_texts(torch.tensor(read.ids), torch.tensor(read.mask)).numpy()
+            for name, (start, stop) in parts.items():
+                expected = told if name in {"colour", "type"} else told[: len(track.nl)]
+                np.testing.assert_allclose(vector[start:stop], expected.mean(axis=0)[start:stop], atol=1e-6)
+
+
 FROZEN = ('schedule.frozen=["image", "text"]', "schedule.copies=3")
 
 
@@ -189,7 +208,13 @@ def test_what_frozen_towers_saw_stands_for_the_images(city):
         assert seen.validate() == pytest.approx(shown.validate())
 
 
-LEARNING = ("model.patch=32", "model.attributes=true", "negatives.within_batch=true", "schedule.anneal=true")
+LEARNING = (
+    "model.patch=32",
+    "model.grid=true",
+    "model.attributes=true",
+    "negatives.within_batch=true",
+    "schedule.anneal=true",
+)
 
 
 @pytest.mark.parametrize("more", [(), LEARNING])
