@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
+import cv2
 import numpy as np
 import typer
 
-from nlvr.engine import Engine, NlvrError, fuse
+from nlvr.engine import Engine, NlvrError, Query, Track, fuse
 from nlvr.engine.cityflow import load_queries, load_tracks, load_truth
+from nlvr.engine.errors import FrameError
 from nlvr.engine.frames import FrameStore
-from nlvr.engine.geometry import part_cells, spread
+from nlvr.engine.geometry import part_cells, pixel_box, spread
 from nlvr.engine.language import read_query
 from nlvr.engine.metrics import better_and_tied, expected_metrics
+from nlvr.engine.sampling import ShotPlan
 from nlvr.training.city.oracle import load_labels, oracle
 
 from .machine import machine
@@ -30,7 +34,7 @@ from .machine import machine
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nlvr.engine import Query, Ranking, Track
+    from nlvr.engine import Ranking
     from nlvr.engine.index import TrackIndex
     from nlvr.engine.metrics import Metrics
     from nlvr.training.city.oracle import Labels
@@ -70,20 +74,42 @@ def main(
     model: Annotated[list[str], typer.Option(help="Bundle; may be repeated.")],
     frames: Annotated[list[str] | None, typer.Option(help="Rule or number of frames a track.")] = None,
     tracks: Annotated[int | None, typer.Option(help="Take only so many test tracks, spread evenly.")] = None,
+    bare: Annotated[bool, typer.Option(help="Show of a track the crop of its largest box alone.")] = False,
 ) -> None:
     """Print how well the bundles rank the city's test tracks."""
     tested = HeldOut.load(city, tracks)
     typer.echo(f"{len(tested.tracks)} tracks, {len(tested.queries)} queries; {machine()}\n\n{HEAD}")
     for name, metrics in oracle(tested.labels, tested.queries, tested.truth).items():
         typer.echo(row(f"perfect: {name}", "", metrics))
-    for rule in frames or [None]:
-        rankings = {}
-        for bundle in model:
-            with Engine(bundle) as engine, FrameStore(city, decode_threads=engine.threads) as store:
-                rankings[bundle] = measure(engine, tested, store, rule)
-        if len(rankings) > 1:
-            fused = fuse(rankings)
-            typer.echo(row("fused", "", metrics_of(fused, tested.truth), None, within(fused, tested)))
+    alone = [Query(query.id, query.nl) for query in tested.queries]
+    for name, metrics in oracle(tested.labels, alone, tested.truth).items():
+        typer.echo(row(f"perfect, by the sentences of its own view: {name}", "", metrics))
+    with TemporaryDirectory() as folder:
+        if bare:
+            tested = cut_out(tested, Path(folder))
+        for rule in frames or [None]:
+            rankings = {}
+            for bundle in model:
+                with Engine(bundle) as engine, FrameStore(tested.root, decode_threads=engine.threads) as store:
+                    rankings[bundle] = measure(engine, tested, store, rule)
+            if len(rankings) > 1:
+                fused = fuse(rankings)
+                typer.echo(row("fused", "", metrics_of(fused, tested.truth), None, within(fused, tested)))
+
+
+def cut_out(tested: HeldOut, folder: Path) -> HeldOut:
+    """Return the same where all that is seen of a track is the crop of its largest box, written into a folder."""
+    tracks = []
+    with FrameStore(tested.root) as store:
+        for shot in ShotPlan(tested.tracks, store, "largest").shots:
+            track = tested.tracks[shot.row]
+            image = store.read(track.frames[shot.position])
+            if image is None:
+                raise FrameError(track.frames[shot.position], "cannot be read", "render the city again")
+            x0, y0, x1, y1 = pixel_box(track.boxes[shot.position], image.shape[1], image.shape[0])
+            cv2.imwrite(str(folder / f"{shot.row}.png"), image[y0:y1, x0:x1, ::-1])
+            tracks.append(Track(track.id, (f"{shot.row}.png",), np.array([[0.0, 0.0, x1 - x0, y1 - y0]])))
+    return replace(tested, root=folder, tracks=tracks)
 
 
 def measure(engine: Engine, tested: HeldOut, store: FrameStore, rule: str | None) -> list[Ranking]:

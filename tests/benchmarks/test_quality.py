@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -24,16 +25,34 @@ def city(tmp_path, sample):
     return tmp_path
 
 
-def test_each_model_and_their_fusion_have_a_row(city, tiny, sbnet):
+def table(*arguments):
+    """Run the script. Returns its rows by their names."""
     app = quality.typer.Typer()
     app.command()(quality.main)
-    arguments = [str(city), "--model", str(tiny), "--model", str(sbnet), "--frames", "1"]
-    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     rows = [line.split(" | ") for line in result.output.splitlines() if line.startswith("| ")]
-    by_name = {row[0].strip("| "): row for row in rows}
+    return {row[0].strip("| "): row for row in rows}
+
+
+def test_each_model_and_their_fusion_have_a_row(city, tiny, sbnet):
+    by_name = table(city, "--model", tiny, "--model", sbnet, "--frames", "1")
     assert {tiny.name, sbnet.name, "fused", "perfect: chance", f"mean mask of {sbnet.name}"} <= by_name.keys()
     assert float(by_name["perfect: chance"][4]) == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4, abs=1e-3)
     assert all(0.25 <= float(by_name[name][4]) <= 1 for name in (tiny.name, sbnet.name, "fused"))
+
+
+def test_tracks_are_shown_by_their_crops_alone(city, tiny):
+    tested = quality.HeldOut.load(city, None)
+    (city / "crops").mkdir()
+    shown = quality.cut_out(tested, city / "crops")
+    for track, crop in zip(tested.tracks, shown.tracks, strict=True):
+        assert crop.id == track.id
+        (box,), (height, width) = crop.boxes, cv2.imread(str(city / "crops" / crop.frames[0])).shape[:2]
+        assert box.tolist() == [0, 0, width, height]
+        assert width * height <= 1.1 * track.boxes[:, 2:].prod(axis=1).max()
+    whole, bare = (table(city, "--model", tiny, "--frames", "1", *option)[tiny.name] for option in ((), ("--bare",)))
+    assert 0.25 <= float(bare[4]) <= 1
+    assert len(whole) == len(bare)
 
 
 def test_a_target_is_compared_with_tracks_of_its_colour_and_type_where_a_motion_is_said():
