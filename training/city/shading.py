@@ -21,7 +21,7 @@ _TONES, _BRIGHTEST = 16384, 4.0  # steps of the table of tones, and the light th
 _AT_ONCE = 2_000_000  # pairs of lamp and vertex, by what memory they take
 _POOLS = 0.005  # light of a lamp at 1 m that ground gets, a place's lamps and ground on average
 _BALANCED = (0.7, 1.0)  # share of the light's tint that cameras take away
-_AIM, _METERED, _OPENED = 1.15, (0.6, 0.95), 2.6  # light of level ground that cameras aim at, how far, at most by what
+_AIM, _METERED, _OPENED = 1.15, (0.6, 0.95), 4.0  # light of level ground that cameras aim at, how far, at most by what
 _LUMA = np.array([0.30, 0.59, 0.11], np.float32)
 
 
@@ -107,7 +107,7 @@ def make_sky(light: Light, seed: int) -> Sky:
         horizon=horizon.astype(np.float32),
         ground=ground.astype(np.float32),
         exposure=exposure,
-        haze=haze + 0.25 * light.rain,
+        haze=haze + 0.12 * light.rain,
         shadows=light.kind in {"noon", "dusk"} and light.rain < 0.4,
         night=float(light.kind == "night"),
         dome=_dome(zenith, horizon, ground),
