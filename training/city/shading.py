@@ -21,7 +21,7 @@ _TONES, _BRIGHTEST = 16384, 4.0  # steps of the table of tones, and the light th
 _AT_ONCE = 2_000_000  # pairs of lamp and vertex, by what memory they take
 _POOLS = 0.005  # light of a lamp at 1 m that ground gets, a place's lamps and ground on average
 _BALANCED = (0.7, 1.0)  # share of the light's tint that cameras take away
-_AIM, _METERED, _OPENED = 1.15, (0.6, 0.95), 4.0  # light of level ground that cameras aim at, how far, at most by what
+_AIM, _METERED, _OPENED = 1.0, (0.65, 0.95), 4.0  # light that cameras aim at, how far, and at most by what
 _LUMA = np.array([0.30, 0.59, 0.11], np.float32)
 
 
@@ -58,6 +58,10 @@ class Sky:
         """Return the light that level ground gets on average, float [3]. lamps: float [N, 6]; they shine at night."""
         light = self.up() + self.sun * max(self.to_sun[2], 0.0)
         return light + _POOLS * lamps[:, 3:].mean(axis=0) if self.night and len(lamps) else light
+
+    def facing(self) -> np.ndarray:
+        """Return the light that walls get on average, float [3]: one side of them faces the sun."""
+        return 0.5 * self.up() + self.sun * (np.hypot(*self.to_sun[:2]) / np.pi)
 
     def mirrored(self, rise: np.ndarray) -> np.ndarray:
         """Return what is seen, float32 [..., 3], in directions whose z is `rise`: ground, skyline, sky."""
@@ -122,7 +126,8 @@ class Film:
         rng = np.random.default_rng((seed, int.from_bytes(camera.encode(), "little") % (1 << 62), 22))
         white = sky.level(lamps)
         gain = sky.exposure * np.exp(rng.normal(0, 0.08) + rng.normal(0, 0.02, 3))
-        gain *= min((_AIM / (sky.exposure * (white @ _LUMA))) ** rng.uniform(*_METERED), _OPENED)
+        metered = 0.5 * (white + sky.facing()) @ _LUMA * sky.exposure
+        gain *= min((_AIM / metered) ** rng.uniform(*_METERED), _OPENED)
         self.gain = (gain * (white @ _LUMA / white) ** rng.uniform(*_BALANCED)).astype(np.float32)
         self.saturation = float(rng.uniform(0.86, 1.22))
         value = np.arange(_TONES) / (_TONES - 1) * _BRIGHTEST

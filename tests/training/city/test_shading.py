@@ -39,8 +39,8 @@ def test_cameras_open_in_dim_light_and_close_in_sun():
         for kind, sky in skies.items()
     }
     days = [np.exp(np.log(seen[kind]).mean()) for kind in ("noon", "dusk", "overcast")]
-    assert light["noon"] > 2 * light["dusk"]
-    assert max(days) < 1.4 * min(days)
+    assert light["noon"] > 2.5 * light["dusk"]
+    assert max(days) < 1.8 * min(days)
     # At night a camera opens as far as it can, which is not far enough.
     assert 2 * light["night"] < seen["night"].mean() < min(days)
     assert all(np.ptp(np.log(values)) > 0.2 for values in seen.values())
