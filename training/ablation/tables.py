@@ -93,6 +93,7 @@ _SBNET = Ablation(
     ),
     on_features=('schedule.frozen=["image", "language"]', *_FAST),
     seen_by=("modules.future=true",),
+    common=("model.mixing=0",),  # P1 has none
 )
 
 _CONTRASTIVE = Ablation(
@@ -142,8 +143,8 @@ _CONTRASTIVE = Ablation(
         ),
     ),
     on_features=('schedule.frozen=["image", "text"]', *_FAST),
-    # P2 draws its negatives, and has no heads, whose share of the score no row could change.
-    common=("negatives.within_batch=false", "model.attributes=false", "model.course=false"),
+    # P2 draws its negatives, and has no heads, whose share of the score no row could change, nor what they read.
+    common=("negatives.within_batch=false", "model.attributes=false", "model.course=false", "model.grid=false"),
 )
 
 ABLATIONS = {"contrastive": _CONTRASTIVE, "sbnet": _SBNET}
