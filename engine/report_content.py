@@ -46,7 +46,7 @@ def build_report(
 ) -> Report:
     """Return the report of a ranking: each query's five best tracks, and its true track where that is lower.
 
-    encoded: the queries' vectors; where the score is one inner product, a card shows what each sentence adds to it.
+    encoded: the queries' vectors; where the score has one term, an inner product, a card shows what each sentence adds.
     models, facts: what made the ranking, and what else the page says of it.
     masks: what the mask of a query, given by its number, makes of tracks, by their rows in the index; None for none.
     mask_model: whose they are.  Of several models, index, encoded and masks are those of one.
@@ -150,7 +150,7 @@ def _section(
     if index.vectors.shape[1] and len(ranking.terms) == 1:
         sentences = np.stack([encoded.sentences[sentence] for sentence in query.nl])
         parts = index.vectors[ranking.rows[places]] @ sentences.T
-    else:  # of several terms a sentence's inner product is no share, and of a score without one there is none
+    else:  # several terms say more, and other views or a mask have their part in some of them; a score may have none
         parts = np.zeros((len(places), 0), np.float32)
     section = QuerySection(
         query_id=query.id,

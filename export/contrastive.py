@@ -62,7 +62,7 @@ def read_checkpoint(directory: str | Path, *, precision: Precision) -> BundleSou
         recipe=config.recipe,
         tokenizer=found.tokenizer,
         text_length=length,
-        vector=slices(config.model.width) if config.model.attributes else {"cosine": (0, config.model.width)},
+        vector=slices(config.model.width, attributes=config.model.attributes),
         normalised=True,
         graphs={
             "vehicle": GraphSource(model.vehicle, exported.vehicle, vehicle, (OUTPUT,), BLOCK, precision),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from .sentences import check_finite, read_sentences
 from .shots import encode_shots, in_flight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,7 +42,19 @@ if TYPE_CHECKING:
 
 
 OUTPUT = "vector"  # of both graphs
-LASTING = ("colour", "type")  # slices of a vector that hold of a vehicle wherever it is seen
+_LASTING = ("colour", "type")  # slices of a vector that hold of a vehicle wherever it is seen
+
+
+def with_lasting(own: NDArray[Any], everywhere: NDArray[Any], slices: Mapping[str, tuple[int, int]]) -> NDArray[Any]:
+    """Return vectors, float [Q, D], of what descriptions of a vehicle's own view say, and of its colour and type all.
+
+    own, everywhere: float [Q, D], the means over its own view's sentences and over those of all its views.
+    slices: what the parts of a vector tell, name → (start, stop).
+    """
+    vectors = own.copy()
+    for part in (slice(*slices[name]) for name in _LASTING if name in slices):
+        vectors[:, part] = everywhere[:, part]
+    return vectors
 
 
 class Contrastive:
@@ -109,17 +121,17 @@ class Contrastive:
         return Encoded(kernels.segment_mean(rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)))
 
     def encode_queries(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> QueryVectors:
-        """Return each query's mean unit vector over its sentences, where these are lasting over all of its views'.
+        """Return each query's mean unit vector over its sentences, for `colour` and `type` over those of all views.
 
         Sentences cut short are counted. Raises ScoreError naming the query whose vector is not finite.
         """
-        lasting = [slice(*self.terms[name]) for name in LASTING if name in self.terms]
-        everywhere = [replace(query, nl=query.nl + query.nl_other_views) for query in queries if lasting]
-        read = read_sentences([*queries, *everywhere], self._tokenizer, self._text, notices=notices, progress=progress)
+        asked = list(queries)
+        if not self.terms.keys().isdisjoint(_LASTING):
+            asked += [replace(query, nl=query.nl + query.nl_other_views) for query in queries]
+        read = read_sentences(asked, self._tokenizer, self._text, notices=notices, progress=progress)
         vectors = read.said[OUTPUT]
-        means, of_all = np.split(kernels.segment_mean(vectors[read.rows], read.offsets), [len(queries)])
-        for part in lasting:
-            means[:, part] = of_all[:, part]
+        means = kernels.segment_mean(vectors[read.rows], read.offsets)
+        means = with_lasting(means[: len(queries)], means[-len(queries) :], self.terms)
         check_finite(queries, means)
         return QueryVectors(
             query_ids=tuple(query.id for query in queries),

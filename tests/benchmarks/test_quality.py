@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from nlvr.benchmarks import quality
 from nlvr.engine import Ranking, load_tracks
 from nlvr.engine.cityflow import Query
+from nlvr.engine.frames import FrameStore
+from nlvr.engine.geometry import pixel_box
 from nlvr.training.city.oracle import Labels, write_labels
 
 
@@ -47,12 +49,20 @@ def test_tracks_are_shown_by_their_crops_alone(city, tiny):
     shown = quality.cut_out(tested, city / "crops")
     for track, crop in zip(tested.tracks, shown.tracks, strict=True):
         assert crop.id == track.id
-        (box,), (height, width) = crop.boxes, cv2.imread(str(city / "crops" / crop.frames[0])).shape[:2]
-        assert box.tolist() == [0, 0, width, height]
-        assert width * height <= 1.1 * track.boxes[:, 2:].prod(axis=1).max()
-    whole, bare = (table(city, "--model", tiny, "--frames", "1", *option)[tiny.name] for option in ((), ("--bare",)))
-    assert 0.25 <= float(bare[4]) <= 1
-    assert len(whole) == len(bare)
+        cut = cv2.imread(str(city / "crops" / crop.frames[0]))
+        assert crop.boxes.tolist() == [[0, 0, cut.shape[1], cut.shape[0]]]
+        with FrameStore(city) as store:
+            spots = [pixel_box(box, *store.size(track.frames[0])) for box in track.boxes]
+            fits = [n for n, (x0, y0, x1, y1) in enumerate(spots) if (y1 - y0, x1 - x0) == cut.shape[:2]]
+            cuts = [store.read(track.frames[n])[slice(*spots[n][1::2]), slice(*spots[n][::2]), ::-1] for n in fits]
+        assert any(np.array_equal(cut, one) for one in cuts)
+    with pytest.MonkeyPatch.context() as patch:
+        asked = []
+        patch.setattr(quality, "measure", lambda _, tested, store, rule: asked.append((tested, store.root)))
+        table(city, "--model", tiny, "--bare")
+    ((tested, root),) = asked
+    assert root == tested.root != city
+    assert all(len(track.frames) == 1 for track in tested.tracks)
 
 
 def test_a_target_is_compared_with_tracks_of_its_colour_and_type_where_a_motion_is_said():

@@ -143,7 +143,7 @@ _CONTRASTIVE = Ablation(
         ),
     ),
     on_features=('schedule.frozen=["image", "text"]', *_FAST),
-    # P2 draws its negatives, and has no heads, whose share of the score no row could change, nor what they read.
+    # P2 draws its negatives, and has no heads, whose share of the score no row could change, and no grid.
     common=("negatives.within_batch=false", "model.attributes=false", "model.course=false", "model.grid=false"),
 )
 

@@ -21,7 +21,8 @@ _TONES, _BRIGHTEST = 16384, 4.0  # steps of the table of tones, and the light th
 _AT_ONCE = 2_000_000  # pairs of lamp and vertex, by what memory they take
 _POOLS = 0.005  # light of a lamp at 1 m that ground gets, a place's lamps and ground on average
 _BALANCED = (0.7, 1.0)  # share of the light's tint that cameras take away
-_AIM, _METERED, _OPENED = 1.0, (0.65, 0.95), 4.0  # light that cameras aim at, how far, and at most by what
+_AIM = 1.0  # light, of ground and walls on average, that cameras aim at
+_METERED, _OPENED = (0.65, 0.95), 4.0  # share of the way there that they go, and the most that they open
 _LUMA = np.array([0.30, 0.59, 0.11], np.float32)
 
 
@@ -60,7 +61,7 @@ class Sky:
         return light + _POOLS * lamps[:, 3:].mean(axis=0) if self.night and len(lamps) else light
 
     def facing(self) -> np.ndarray:
-        """Return the light that walls get on average, float [3]: one side of them faces the sun."""
+        """Return the light of sun and sky that walls get on average over their directions, float [3]."""
         return 0.5 * self.up() + self.sun * (np.hypot(*self.to_sun[:2]) / np.pi)
 
     def mirrored(self, rise: np.ndarray) -> np.ndarray:

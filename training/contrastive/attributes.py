@@ -69,8 +69,13 @@ def _amplitudes(logits: Tensor) -> Tensor:
     return logits.detach().softmax(1).sqrt()
 
 
-def slices(width: int) -> dict[str, tuple[int, int]]:
-    """Return what the parts of a vector of so many numbers tell, name → (start, stop), one after the other."""
+def slices(width: int, *, attributes: bool) -> dict[str, tuple[int, int]]:
+    """Return what the parts of a vector of so many numbers tell, name → (start, stop), one after the other.
+
+    attributes: whether heads tell these.
+    """
+    if not attributes:
+        return {"cosine": (0, width)}
     ends = np.cumsum([width - sum(SAID), *SAID]).tolist()
     return dict(zip(("likeness", "colour", "type", "motion"), pairwise([0, *ends]), strict=True))
 

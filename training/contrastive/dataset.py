@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -160,6 +160,35 @@ class Copies:
     bare: np.ndarray
 
 
+class _Rows:
+    """Copies that are filled in as they are seen. They are most of a run's memory: nothing holds them twice."""
+
+    def __init__(self, tracks: int, copies: int) -> None:
+        self.filled = np.zeros(tracks, np.int64)
+        self._mirrored, self._bare = np.zeros((2, tracks, copies), bool)
+        self._parts: list[np.ndarray | None] = []
+
+    def add(self, looks: Sequence[Look], left: Seen) -> None:
+        """Keep what is left of some looks, each in its track's next place."""
+        parts = (left.background, left.crop, left.patch, left.grid)
+        if not self._parts:
+            size = self._mirrored.shape
+            self._parts = [None if part is None else np.empty((*size, *part.shape[1:]), part.dtype) for part in parts]
+        for place, look in enumerate(looks):
+            row = look.shot.row
+            for kept, part in zip(self._parts, parts, strict=True):
+                if kept is not None and part is not None:
+                    kept[row, self.filled[row]] = part[place]
+            self._mirrored[row, self.filled[row]], self._bare[row, self.filled[row]] = look.mirrored, look.bare
+            self.filled[row] += 1
+
+    def copies(self) -> Copies:
+        background, crop, *small = self._parts
+        return Copies(
+            Seen(cast("np.ndarray", background), cast("np.ndarray", crop), *small), self._mirrored, self._bare
+        )
+
+
 class ContrastiveDataset:
     """The samples of a set of tracks: every sentence of `nl` is the anchor of one sample an epoch.
 
@@ -219,7 +248,7 @@ class ContrastiveDataset:
         """
         generator = np.random.default_rng((_COPIES, self.seed))
         plan = ShotPlan(self.tracks, self.store, "all")
-        seen: list[list[tuple[Seen, Look]]] = [[] for _ in self.tracks]
+        rows = _Rows(len(self.tracks), copies)
         missing = np.full(len(self.tracks), copies)
         while missing.any():
             shots = defaultdict(list)
@@ -236,18 +265,12 @@ class ContrastiveDataset:
                 read = [(look, one) for look, one in block if one is not None]
                 unreadable |= {self._frame(look) for look, one in block if one is None}
                 if read:
-                    left = see([one for _, one in read]).half()
-                    for place, (look, _) in enumerate(read):
-                        seen[look.shot.row].append((left[place], look))
-                progress("features", sum(map(len, seen)), copies * len(self.tracks))
-            missing = copies - np.array([len(own) for own in seen])
+                    rows.add([look for look, _ in read], see([one for _, one in read]).half())
+                progress("features", int(rows.filled.sum()), copies * len(self.tracks))
+            missing = copies - rows.filled
             if unreadable:
                 plan.drop(unreadable)
-        whole = Seen.stack([Seen.stack([one for one, _ in own]) for own in seen])
-        mirrored, bare = (
-            np.array([[getattr(look, name) for _, look in own] for own in seen]) for name in ("mirrored", "bare")
-        )
-        return Copies(whole, mirrored, bare)
+        return rows.copies()
 
     def batches(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on, prepared ahead of their use.

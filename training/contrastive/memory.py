@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 class Memory:
     """What the first of several tasks works out for the others; each part is None until it is needed.
 
-    The tasks share tracks, frozen towers, recipe, text and augment settings, and the number of copies.
+    The tasks share tracks, frozen towers, recipe, text and augment settings, `model.patch`, `model.grid` and the number
+    of copies.
 
     copies: of the training tracks.  texts: float [U, D], of the dataset's `tokens`.
     embeddings: float32 [N, E], of the training sentences, for hard text mining.
-    held_texts: float [H, D], of the held-out tracks' sentences, then of those of their other views.
+    held_texts: float [H, D], of the held-out tracks' sentences, then, with attributes, of those of their other views.
     held_vehicles: the row of the track that each of their shots shows, and the shots in blocks.
     """
 

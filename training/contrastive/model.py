@@ -58,7 +58,7 @@ class Projection(nn.Module):
 class VehicleEncoder(nn.Module):
     """v = W_v [background | crop | motion], unit.
 
-    With a grid network and a patch network, what they see follows, and then, if asked for, the course of the path. With
+    With a patch network and a grid network, what they see follows, and then, if asked for, the course of the path. With
     heads for attributes a part of v is what they tell: colour and type, read from the crop's means or grid and from its
     patch, and motion, from the points.
     """
@@ -70,7 +70,7 @@ class VehicleEncoder(nn.Module):
         self.motion = MotionEncoder(config.model.motion_width)
         self.patch = PatchNetwork(config.model.patch) if config.model.patch else None
         self.grid = GridNetwork((crop or image).grid) if config.model.grid else None
-        small = sum(network.width for network in (self.grid, self.patch) if network)
+        small = sum(network.width for network in (self.patch, self.grid) if network)
         self.course = Course(config.model.motion_width) if config.model.course else None
         cut = (crop or image).width
         path = self.motion.width + (self.course.width if self.course else 0)

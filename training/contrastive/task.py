@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from nlvr.engine.sampling import ShotPlan, check_boxes
-from nlvr.engine.systems.contrastive import LASTING
+from nlvr.engine.systems.contrastive import with_lasting
 from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
@@ -185,23 +185,21 @@ class ContrastiveTask:
         return torch.cat(features)
 
     def _text_vectors(self, tracks: Sequence[Track]) -> np.ndarray:
-        """Return the mean vector of each track's sentences, where these are lasting of those of its other views too."""
-        features = self._memory.held_texts
-        told = [*(track.nl for track in tracks), *(track.nl_other_views for track in tracks)]
+        """Return the mean vector of each track's sentences, as the engine makes a query's."""
+        model, features = self.config.model, self._memory.held_texts
+        told = [track.nl for track in tracks]
+        if model.attributes:
+            told += [track.nl_other_views for track in tracks]
         if features is None:
             features = self._features_of(self._tokenizer(list(chain.from_iterable(told))))
         if self.config.schedule.copies:
             self._memory.held_texts = features
         vectors = self.model.text.tell(features.to(self.device))[0].cpu().numpy()
-        owners = np.repeat(np.arange(2 * len(tracks)) % len(tracks), [len(texts) for texts in told])
+        owners = np.repeat(np.arange(len(told)) % len(tracks), [len(texts) for texts in told])
         own = sum(len(track.nl) for track in tracks)
-        means = _means(zip(owners[:own], vectors[:own], strict=True), len(tracks))
-        if self.config.model.attributes:
-            everywhere = _means(zip(owners, vectors, strict=True), len(tracks))
-            parts = slices(self.config.model.width)
-            for name in LASTING:
-                means[:, slice(*parts[name])] = everywhere[:, slice(*parts[name])]
-        return means
+        here = _means(zip(owners[:own], vectors[:own], strict=True), len(tracks))
+        everywhere = _means(zip(owners, vectors, strict=True), len(tracks))
+        return with_lasting(here, everywhere, slices(model.width, attributes=model.attributes))
 
     def _vehicle_vectors(self, tracks: Sequence[Track]) -> np.ndarray:
         """Return the mean vector of each track over the frames the recipe shows it by, among those that can be read."""
@@ -222,7 +220,7 @@ class ContrastiveTask:
                 unreadable |= {tracks[look.shot.row].frames[look.shot.position] for look, one in block if one is None}
                 read = [(look.shot, one) for look, one in block if one is not None]
                 if read:
-                    left = self._see([one for _, one in read])
+                    left = self._see([one for _, one in read]).half()
                     for place, (shot, one) in enumerate(read):
                         seen[shot] = left[place], one.points, one.length
             if unreadable:

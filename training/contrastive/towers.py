@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tower:
-    """A backbone, the size of its features, and of the map that `see` of it gives beside them the channels, if any."""
+    """A backbone, the size of its features, and the channels of the map that its `see` gives too, 0 if it has none."""
 
     module: nn.Module
     width: int

@@ -173,7 +173,7 @@ def test_the_measure_hears_of_other_views_as_the_engine_does(city):
     others = ("A black van stops.", "A black van.")
     task.validation = [replace(track, nl_other_views=others) for track in task.validation]
     tokens = Tokenizer(build_tokenizer(task.config), length=task.config.text.length)
-    parts = slices(task.config.model.width)
+    parts = slices(task.config.model.width, attributes=True)
     assert [*parts.values()][-1][1] == task.config.model.width
     with torch.inference_mode():
         found = task._text_vectors(task.validation)
