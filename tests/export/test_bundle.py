@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import onnx
 import pytest
 
+from nlvr.engine import Engine
 from nlvr.engine.errors import BundleError, OutputError
 from nlvr.export import bundle, contrastive
 from nlvr.export.parity import served_vectors
+from nlvr.training.checkpoint import save_checkpoint
+from nlvr.training.contrastive.config import load_config
+from nlvr.training.contrastive.model import ContrastiveModel
+from nlvr.training.contrastive.tokenizers import build_tokenizer
 
 
 def _content(folder):
@@ -33,6 +39,28 @@ def test_the_bundle_opens_in_the_engine_with_all_that_the_contract_names(exporte
     assert exported.recipe.size == 64
     assert exported.manifest["name"] == "contrastive-tiny"
     assert exported.manifest["tools"].keys() == {"nlvr-engine", "torch", "onnx", "onnxscript", "onnxruntime"}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_small_networks_and_heads_are_exported_and_named(samples, tmp_path, precision):
+    parts = ("model.grid=true", "model.patch=16", "model.attributes=true", "model.course=true")
+    config = load_config("tiny", overrides=parts)
+    model = ContrastiveModel(config, pretrained=False)
+    tokenizer = build_tokenizer(config).to_str()
+    save_checkpoint(tmp_path / "checkpoint", model, config=config.to_toml(), tokenizer=tokenizer, steps=0)
+    source = contrastive.read_checkpoint(tmp_path / "checkpoint", precision=precision)
+    output = tmp_path / "bundle"
+    made = bundle.write(source, output, gate=partial(contrastive.measure, source, samples=samples, place=output))
+    assert made.vector == {"likeness": (0, 227), "colour": (227, 240), "type": (240, 251), "motion": (251, 256)}
+    with Engine(output, device="cpu") as engine:
+        index = engine.encode_tracks(samples.tracks[:4], samples.root)
+        ranking = engine.ask(index, "A red sedan turns left.")
+    assert list(ranking.terms) == list(made.vector)
+    told = {name: index.vectors[:, start:stop] for name, (start, stop) in made.vector.items()}
+    # A vehicle shows something of each, never nothing; each attribute has the same share of the vector.
+    for name in ("colour", "type", "motion"):
+        assert not told[name][:, -1].any()
+        np.testing.assert_allclose(np.linalg.norm(told[name], axis=1) ** 2, 0.85 / 3, rtol=0.01)
 
 
 def test_the_shipped_clip_shows_float32_parity(exported):

@@ -115,7 +115,7 @@ def test_a_cut_list_is_that_of_brute_force_and_skips_pairs(exported, gallery, sa
     [
         [
             *("model.figt=box", "model.attention_order=parallel", "model.pos2d=false", "model.attention_scale=false"),
-            *("score.nl_labels=false", "score.ctm_weight=1.5"),
+            *("model.mixing=1", "score.nl_labels=false", "score.ctm_weight=1.5"),
         ],
         ["modules.classification=false"],
         ["modules.substitution=false"],
