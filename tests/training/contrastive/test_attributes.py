@@ -51,7 +51,7 @@ def test_what_is_told_is_compared_by_how_likely_both_mean_the_same():
     expected = torch.zeros(4, 4)
     for p, q in zip(shown.split(SHOWN, dim=1), said.split(SAID, dim=1), strict=True):
         values = p.shape[1]
-        expected += (p / 1.5).softmax(1).sqrt() @ q.softmax(1)[:, :values].sqrt().T / 3
+        expected += (p / 1.2).softmax(1).sqrt() @ q.softmax(1)[:, :values].sqrt().T / 3
     torch.testing.assert_close(one @ other.T, expected)
 
 
