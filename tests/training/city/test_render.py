@@ -108,8 +108,8 @@ def test_nights_are_dark_and_head_lamps_bright():
     assert night.mean() < 0.8 * day.mean()  # cameras open, and not far enough
     low, high = (corner.astype(int) for corner in box(CAR, 0.0, 0.0, 3.3))
     inside = (slice(low[1], high[1]), slice(low[0], high[0]))
-    assert night[inside].max() > 200
-    assert night_empty[inside].max() < 180
+    assert night[inside].max() > 230
+    assert night_empty[inside].max() < 200
 
 
 @pytest.mark.parametrize("light", LIGHTS[:1] + LIGHTS[3:], ids=lambda light: f"{light.kind}-{light.rain}")
