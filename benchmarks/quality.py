@@ -83,8 +83,9 @@ def main(
     for name, metrics in oracle(tested.labels, tested.queries, tested.truth).items():
         typer.echo(row(f"perfect: {name}", "", metrics))
     alone = [Query(query.id, query.nl) for query in tested.queries]
-    for name, metrics in list(oracle(tested.labels, alone, tested.truth).items())[1:]:
-        typer.echo(row(f"perfect, by the sentences of its own view: {name}", "", metrics))
+    for name, metrics in oracle(tested.labels, alone, tested.truth).items():
+        if name != "chance":
+            typer.echo(row(f"perfect, by the sentences of its own view: {name}", "", metrics))
     with TemporaryDirectory() as folder:
         if bare:
             tested = cut_out(tested, Path(folder))
@@ -126,7 +127,8 @@ def measure(engine: Engine, tested: HeldOut, store: FrameStore, rule: str | None
     typer.echo(row(name, shown, metrics_of(rankings, tested.truth), seconds, within(rankings, tested)))
     if engine.has_masks:
         inside, outside = masks(engine, index, tested)
-        typer.echo(f"| mean mask of {name} | | | | inside the box {inside} | outside {outside} | | | | |")
+        around = "" if outside is None else f"{outside:.3f}"
+        typer.echo(f"| mean mask of {name} | | | | inside the box {inside:.3f} | outside {around} | | | | |")
     return rankings
 
 
@@ -155,8 +157,8 @@ def within(rankings: Sequence[Ranking], tested: HeldOut) -> tuple[float, float]:
     return float(np.mean(hits)), float(np.mean(chances))
 
 
-def masks(engine: Engine, index: TrackIndex, tested: HeldOut) -> tuple[str, str]:
-    """Return the mean of the masks of some queries inside the box of their target, and outside of it, where that is."""
+def masks(engine: Engine, index: TrackIndex, tested: HeldOut) -> tuple[float, float | None]:
+    """Return the mean of some queries' masks inside the box of their target, and outside of it, None if nothing is."""
     some = tested.queries[:: max(1, len(tested.queries) // SHOWN)]
     encoded = engine.encode_queries(some)
     tracks = {track.id: track for track in tested.tracks}
@@ -171,7 +173,7 @@ def masks(engine: Engine, index: TrackIndex, tested: HeldOut) -> tuple[str, str]
             inside.append(view.mask[box].mean())
             if not box.all():
                 outside.append(view.mask[~box].mean())
-    return f"{np.mean(inside):.3f}", f"{np.mean(outside):.3f}" if outside else ""
+    return float(np.mean(inside)), float(np.mean(outside)) if outside else None
 
 
 def row(

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the kernels' tests under valgrind's memcheck, on the scalar reference and on AVX2 (memcheck knows no AVX-512), and
-# fails when an error's stack goes through the kernels. One test is left out: it
-# compares this process, which sees no AVX-512 under memcheck, with a child that runs outside of it.
+# fails when an error's stack goes through the kernels. One test is left out: it compares this process, which sees no
+# AVX-512 under memcheck, with a child that runs outside of it.
 #
 #   csrc/valgrind.sh [pytest arguments]        PYTHON (default .venv/bin/python) has the engine, numpy and pytest.
 set -eu

@@ -60,7 +60,7 @@ class Sky:
         light = self.up() + self.sun * max(self.to_sun[2], 0.0)
         return light + _POOLS * lamps[:, 3:].mean(axis=0) if self.night and len(lamps) else light
 
-    def facing(self) -> np.ndarray:
+    def walls(self) -> np.ndarray:
         """Return the light of sun and sky that walls get on average over their directions, float [3]."""
         return 0.5 * self.up() + self.sun * (np.hypot(*self.to_sun[:2]) / np.pi)
 
@@ -127,7 +127,7 @@ class Film:
         rng = np.random.default_rng((seed, int.from_bytes(camera.encode(), "little") % (1 << 62), 22))
         white = sky.level(lamps)
         gain = sky.exposure * np.exp(rng.normal(0, 0.08) + rng.normal(0, 0.02, 3))
-        metered = 0.5 * (white + sky.facing()) @ _LUMA * sky.exposure
+        metered = 0.5 * (white + sky.walls()) @ _LUMA * sky.exposure
         gain *= min((_AIM / metered) ** rng.uniform(*_METERED), _OPENED)
         self.gain = (gain * (white @ _LUMA / white) ** rng.uniform(*_BALANCED)).astype(np.float32)
         self.saturation = float(rng.uniform(0.86, 1.22))

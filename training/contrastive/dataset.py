@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,26 +59,21 @@ class Seen:
     grid: np.ndarray | None = None
 
     def __getitem__(self, place: Any) -> Seen:  # noqa: ANN401  as numpy takes it
-        patch, grid = (None if values is None else values[place] for values in (self.patch, self.grid))
-        return Seen(self.background[place], self.crop[place], patch, grid)
+        return Seen.each(lambda values: values[place], self)
 
     def half(self) -> Seen:
         """Return the same with features in float16."""
-        grid = None if self.grid is None else self.grid.astype(np.float16)
-        return Seen(self.background.astype(np.float16), self.crop.astype(np.float16), self.patch, grid)
+        return Seen.each(lambda values: values if values.dtype == np.uint8 else values.astype(np.float16), self)
 
     @classmethod
     def stack(cls, parts: Sequence[Seen]) -> Seen:
-        def optional(name: str) -> np.ndarray | None:
-            found = [values for part in parts if (values := getattr(part, name)) is not None]
-            return np.stack(found) if found else None
+        return cls.each(lambda *values: np.stack(values), *parts)
 
-        return cls(
-            np.stack([part.background for part in parts]),
-            np.stack([part.crop for part in parts]),
-            optional("patch"),
-            optional("grid"),
-        )
+    @classmethod
+    def each(cls, change: Callable[..., np.ndarray], *parts: Seen) -> Seen:
+        """Return what becomes of each array that is there, given that of all the parts."""
+        arrays = zip(*((part.background, part.crop, part.patch, part.grid) for part in parts), strict=True)
+        return cls(*(None if values[0] is None else change(*values) for values in arrays))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,28 +160,26 @@ class _Rows:
 
     def __init__(self, tracks: int, copies: int) -> None:
         self.filled = np.zeros(tracks, np.int64)
-        self._mirrored, self._bare = np.zeros((2, tracks, copies), bool)
-        self._parts: list[np.ndarray | None] = []
+        self.mirrored, self.bare = np.zeros((2, tracks, copies), bool)
+        self.seen: Seen | None = None
 
     def add(self, looks: Sequence[Look], left: Seen) -> None:
         """Keep what is left of some looks, each in its track's next place."""
-        parts = (left.background, left.crop, left.patch, left.grid)
-        if not self._parts:
-            size = self._mirrored.shape
-            self._parts = [None if part is None else np.empty((*size, *part.shape[1:]), part.dtype) for part in parts]
-        for place, look in enumerate(looks):
-            row = look.shot.row
-            for kept, part in zip(self._parts, parts, strict=True):
-                if kept is not None and part is not None:
-                    kept[row, self.filled[row]] = part[place]
-            self._mirrored[row, self.filled[row]], self._bare[row, self.filled[row]] = look.mirrored, look.bare
+        rows, places = np.array([look.shot.row for look in looks]), np.empty(len(looks), np.int64)
+        for number, row in enumerate(rows):
+            places[number] = self.filled[row]
             self.filled[row] += 1
+        if self.seen is None:
+            size = self.mirrored.shape
+            self.seen = Seen.each(lambda part: np.empty((*size, *part.shape[1:]), part.dtype), left)
 
-    def copies(self) -> Copies:
-        background, crop, *small = self._parts
-        return Copies(
-            Seen(cast("np.ndarray", background), cast("np.ndarray", crop), *small), self._mirrored, self._bare
-        )
+        def put(kept: np.ndarray, part: np.ndarray) -> np.ndarray:
+            kept[rows, places] = part
+            return kept
+
+        self.seen = Seen.each(put, self.seen, left)
+        self.mirrored[rows, places] = [look.mirrored for look in looks]
+        self.bare[rows, places] = [look.bare for look in looks]
 
 
 class ContrastiveDataset:
@@ -270,7 +263,7 @@ class ContrastiveDataset:
             missing = copies - rows.filled
             if unreadable:
                 plan.drop(unreadable)
-        return rows.copies()
+        return Copies(rows.seen, rows.mirrored, rows.bare)
 
     def batches(self, epoch: int, first: int = 0) -> Generator[Batch, None, None]:
         """Yield the epoch's batches from number `first` on, prepared ahead of their use.
