@@ -10,42 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from .readings import SAID, SHOWN, UNKNOWN
+from ..readings import SAID, SHOWN, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SMOOTHING = 0.1  # annotators disagree
 _FLATTENED = 1.2  # heads are surer of vehicles that they learned from than of others; chosen on the held-out scene
-_DROPOUT = 0.1
-
-
-class Standardise(nn.BatchNorm1d):
-    """Features, float [B, D], brought to mean 0 and variance 1 over the training set; of one row, by what is known."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__(features, affine=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        if not self.training or len(features) > 1:
-            return super().forward(features)
-        return functional.batch_norm(features, self.running_mean, self.running_var, eps=self.eps)
-
-
-class Head(nn.Module):
-    """Parts of features, float [B, …], joined and standardised → logits, float32 [B, classes]."""
-
-    def __init__(self, inputs: int, classes: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(Standardise(inputs), nn.Dropout(_DROPOUT), nn.Linear(inputs, classes))
-
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        joined = torch.cat([part.float() for part in features], dim=1)
-        with torch.autocast(joined.device.type, enabled=False):
-            return self.layers(joined)
 
 
 def shown_vector(logits: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from nlvr.engine.preprocess import Recipe
 
+from ..readings import SAID
 from ..settings import NOT_NEGATIVE, POSITIVE, SHARE, SettingsFormat
-from .readings import SAID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

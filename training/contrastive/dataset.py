@@ -20,10 +20,11 @@ from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 
 from ..augment import mirrored_sentence
 from ..data import ahead, batch_ends, nothing_readable, sentences
+from ..paths import Path
+from ..readings import mirrored_labels, said_labels, shown_labels
 from ..scenes import camera
-from .looks import WHOLE, Look, Path
+from .looks import WHOLE, Look
 from .negatives import NegativeSampler, mine_texts, within_batch
-from .readings import mirrored_labels, said_labels, shown_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..backbones.heads import Head, Standardise
+from ..backbones.motion import Course, MotionEncoder
+from ..backbones.patch import GridNetwork, PatchNetwork
 from ..backbones.pixels import Normalise
-from .attributes import Head, Standardise, said_vector, shown_vector
-from .motion import Course, MotionEncoder
-from .patch import GridNetwork, PatchNetwork
-from .readings import SAID, SHOWN
+from ..readings import SAID, SHOWN
+from .attributes import said_vector, shown_vector
 from .towers import build_towers
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from nlvr.engine.tokenizer import Tokenizer
 
 from ..checkpoint import save_checkpoint
 from ..data import held_out_metrics, identity, sentences
+from ..readings import SAID, SHOWN
 from .attributes import attribute_loss, slices
 from .dataset import SEEN_AT_ONCE, ContrastiveDataset, Seen, Vehicles, read_vehicles
 from .looks import Look
 from .losses import contrastive_loss
 from .memory import Memory
-from .readings import SAID, SHOWN
 from .sentences import sentence_embeddings
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import torch
 
 from nlvr.engine.cityflow import Track
 from nlvr.engine.language import COLOURS, MOTIONS, TYPES
-from nlvr.training.contrastive.attributes import Head, attribute_loss, said_vector, shown_vector
-from nlvr.training.contrastive.readings import SAID, SHOWN, mirrored_labels, said_labels, shown_labels
+from nlvr.training.contrastive.attributes import attribute_loss, said_vector, shown_vector
+from nlvr.training.readings import SAID, SHOWN, mirrored_labels, said_labels, shown_labels
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -81,12 +81,3 @@ def test_what_is_told_leaves_no_gradient_not_even_where_a_head_is_sure():
     for of, sizes in ((shown_vector, SHOWN), (said_vector, SAID)):
         logits = torch.zeros(2, sum(sizes), requires_grad=True)
         assert not of(logits).requires_grad
-
-
-def test_a_head_in_training_takes_a_row_alone():
-    head = Head(4, 3).train()
-    rows = torch.randn(6, 4, generator=torch.Generator().manual_seed(3))
-    head([rows])
-    known = head.layers[0].running_mean.clone()
-    assert head([rows[:1]]).isfinite().all()
-    assert torch.equal(head.layers[0].running_mean, known)

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from nlvr.training.contrastive.config import load_config
 from nlvr.training.contrastive.model import ContrastiveModel
-from nlvr.training.contrastive.readings import SAID, SHOWN
+from nlvr.training.readings import SAID, SHOWN
 
 SIZE, POINTS, LENGTH = 64, 128, 96
 

@@ -25,9 +25,9 @@ from nlvr.training.contrastive.dataset import Vehicles, read_vehicles
 from nlvr.training.contrastive.looks import Look
 from nlvr.training.contrastive.losses import contrastive_loss
 from nlvr.training.contrastive.model import ContrastiveModel
-from nlvr.training.contrastive.readings import SAID, SHOWN
 from nlvr.training.contrastive.task import ContrastiveTask
 from nlvr.training.contrastive.tokenizers import build_tokenizer
+from nlvr.training.readings import SAID, SHOWN
 from nlvr.training.scenes import split_by_scene
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nlvr.training.contrastive.motion import Course, MotionEncoder
+from nlvr.training.backbones.motion import Course, MotionEncoder
 
 WIDTH = 64
 

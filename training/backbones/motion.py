@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .attributes import Standardise
+from .heads import Standardise
 
 
 class MotionEncoder(nn.Module):
