@@ -98,7 +98,7 @@ def check_boxes(tracks: Sequence[Track], store: FrameStore) -> None:
     A track's first frame stands in for the size of all of them; only a box that would fail has its own image opened.
     """
     for track in tracks:
-        size = next((found for frame in track.frames if (found := store.size(frame))), None)
+        size = image_size(track, store)
         if size is None:
             continue
         for position in np.flatnonzero(_beyond(track.boxes, size)):
@@ -111,6 +111,11 @@ def check_boxes(tracks: Sequence[Track], store: FrameStore) -> None:
             # Without the file: an index keeps its notices, and is the same wherever its tracks were read from.
             place = f"track {track.id}: boxes[{position}] in {track.frames[position]}"
             store.notices.add("box clipped to its image", place)
+
+
+def image_size(track: Track, store: FrameStore) -> tuple[int, int] | None:
+    """Return width and height of a track's images: of the first that tells them, None where none does."""
+    return next((found for frame in track.frames if (found := store.size(frame))), None)
 
 
 def outside(track: Track, position: int, width: int, height: int) -> InputError:

@@ -1,4 +1,4 @@
-"""What a checkpoint of SBNet exports: the graphs `image`, `track`, `text` and `mask`, and what its manifest says."""
+"""What a checkpoint of SBNet exports: `image`, `track`, `path`, `text` and `mask`, and what its manifest says."""
 
 from __future__ import annotations
 
@@ -14,14 +14,22 @@ from nlvr.engine.cityflow import Query
 from nlvr.engine.engine import Engine
 from nlvr.engine.frames import FrameStore
 from nlvr.engine.geometry import spread
-from nlvr.engine.language import COLOURS, TYPES
+from nlvr.engine.language import COLOURS, MOTIONS, TYPES
 from nlvr.engine.preprocess import Recipe
 from nlvr.engine.ranking import score_matrix
 from nlvr.engine.runtime.devices import usable_cpus
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training.sbnet import evaluation
 from nlvr.training.sbnet.config import load_config
-from nlvr.training.sbnet.factored import MASK_HALO, SUBSTITUTION_HALO, ImageSide, MaskWindow, TextSide, TrackSide
+from nlvr.training.sbnet.factored import (
+    MASK_HALO,
+    SUBSTITUTION_HALO,
+    ImageSide,
+    MaskWindow,
+    PathSide,
+    TextSide,
+    TrackSide,
+)
 from nlvr.training.sbnet.model import SBNet
 
 from .checkpoints import open_checkpoint
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 # Rows of a run. On a CPU core a mask of one window takes as long as one of several: nothing is gained by waiting.
 BLOCK = {"image": {"cpu": 1, "cuda": 16}, "track": {"cpu": 1, "cuda": 32}, "text": {"cpu": 1, "cuda": 64}}
 BLOCK["mask"] = {"cpu": 1, "cuda": 16}
+BLOCK["path"] = {"cpu": 1, "cuda": 64}
 # Sides of the windows a mask is computed on, in cells, without the halo. On real boxes they cost 1 % more than windows
 # of exactly the box's size.
 SIDES = (1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 16)
@@ -143,6 +152,8 @@ def _vector(config: SBNetConfig) -> dict[str, tuple[int, int]]:
         lengths |= {"image": config.model.width, "text": config.model.width}
     if config.modules.classification:
         lengths |= {"colour": len(COLOURS), "type": len(TYPES)}
+    if config.modules.motion:
+        lengths["motion"] = len(MOTIONS)
     ends = np.cumsum([0, *lengths.values()]).tolist()
     return dict(zip(lengths, itertools.pairwise(ends), strict=True))
 
@@ -187,6 +198,13 @@ def _graphs(model: SBNet, exported: SBNet, *, precision: Precision) -> dict[str,
             **_window(),
         }
         graphs["track"] = GraphSource(TrackSide(model), track, boxes, track.outputs, BLOCK["track"], "fp32", AXES)
+    if model.motion:
+        paths = {
+            "points": torch.zeros(2, Recipe().max_points, 2),
+            "lengths": torch.ones(2, dtype=torch.int64),
+        }
+        path = PathSide(exported)
+        graphs["path"] = GraphSource(PathSide(model), path, paths, path.outputs, BLOCK["path"], "fp32")
     return graphs
 
 

@@ -2,11 +2,11 @@
 
 SS (eq. 20) and λ·CTM (eq. 21) are one inner product of a track's and a query's vector,
 
-    track  [ mean unit FIgt | mean unit FNg  | softmax of the mean colour logits | … type logits ]
-    query  [ mean unit FIg  | mean unit FNgt | λ at its colour                   | λ at its type ]
+    track  [ mean unit FIgt | mean unit FNg  | softmax of the mean colour logits | … type logits | … motion ]
+    query  [ mean unit FIg  | mean unit FNgt | λ at its colour                   | λ at its type | λ at its motion ]
 
-with means over the shown frames and over the sentences; what a bundle's modules leave out is in neither. MPR (eq. 19)
-needs both at once: see `sbnet_mask`.
+with means over the shown frames and over the sentences; what a bundle's modules leave out is in neither. Motion, which
+P1 has not, is read from a track's path. MPR (eq. 19) needs both at once: see `sbnet_mask`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .. import kernels
+from .. import kernels, preprocess
 from ..errors import BundleError, InputError
 from ..feature_maps import FeatureMaps
 from ..frames import frame_order
 from ..index import Encoded, QueryVectors, Shots
-from ..language import COLOURS, TYPES
+from ..language import COLOURS, MOTIONS, TYPES
 from ..runtime.devices import open_graphs
 from ..runtime.graph import Blocks
 from ..sampling import Shot, ShotPlan, check_boxes
@@ -43,16 +43,19 @@ if TYPE_CHECKING:
     from ..index import TrackIndex
     from ..mask_view import MaskView
     from ..notices import Notices
+    from ..runtime.graph import Feeds
     from . import Progress
     from .sbnet_frames import Key
     from .sbnet_queries import SBNetQueries
 
 REMEDY = "export the bundle again with `nlvr-engine export`"
-TERMS = {"ss": ("image", "text"), "ctm": ("colour", "type")}  # what their inner products are made of
+TERMS = {"ss": ("image", "text"), "ctm": ("colour", "type"), "motion": ("motion", "motion")}  # first and last slices
 
 
 class SBNet:
-    """Encodes tracks and queries with the graphs `image`, `track` and `text` of a bundle, and adds the term of `mask`.
+    """Encodes tracks and queries with the graphs of a bundle, and adds the term of `mask`.
+
+    The graphs `image` and `track` see frames and boxes, `path` reads the paths of tracks, `text` the sentences.
 
     threads: blocks computed at once.  batch_size: rows in flight, by default enough to keep the threads busy.
     feature_bytes: of feature maps held in memory; beyond it they are in a temporary file.
@@ -64,7 +67,9 @@ class SBNet:
     ) -> None:
         self._slices, self._feature_bytes = bundle.vector, feature_bytes
         tokenizer = Tokenizer.from_file(bundle.tokenizer, length=bundle.text_length)
-        names = ["image", "text", "mask", *(["track"] if bundle.vector else [])]
+        of_boxes = bundle.vector.keys() - {"motion"}
+        needed = {"track": bool(of_boxes), "path": "motion" in bundle.vector}
+        names = ["image", "text", "mask", *(name for name, is_read in needed.items() if is_read)]
         lacking = sorted(set(names) - bundle.graphs.keys())
         if lacking:
             raise BundleError(bundle.path, f"has no graph {' and no graph '.join(lacking)}", REMEDY)
@@ -76,11 +81,12 @@ class SBNet:
             name: Blocks(graph, threads=threads, in_flight=in_flight(graph.block, threads, batch_size))
             for name, graph in zip(names, graphs, strict=True)
         }
+        self._recipe = bundle.recipe
         self._frames = FrameEncoder(
             self._blocks["image"],
             self._blocks.get("track"),
             recipe=bundle.recipe,
-            slices=bundle.vector,
+            slices={name: span for name, span in bundle.vector.items() if name in of_boxes},
             sides=self._scoring.windows,
             halo=self._scoring.track_halo,
         )
@@ -146,8 +152,9 @@ class SBNet:
             if name in self._slices:
                 part = slice(*self._slices[name])
                 means[:, part] = _softmax(means[:, part])
+        sizes = [keys[shots[first]][0].size for first in offsets[:-1].tolist()]
         return Encoded(
-            vectors=means,
+            vectors=np.concatenate([means, *self._motions(tracks, sizes, progress)], axis=1),
             shots=Shots(
                 frames=tuple(tracks[shot.row].frames[shot.position] for shot in shots),
                 positions=np.array([shot.position for shot in shots], np.int64),
@@ -158,6 +165,24 @@ class SBNet:
             ),
             maps=maps,
         )
+
+    def _motions(
+        self, tracks: Sequence[Track], sizes: Sequence[tuple[int, int]], progress: Progress
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield what the tracks' paths show, float32 [T, 4], if it is scored. sizes: of each track's images, pixels."""
+        if "path" not in self._blocks:
+            return
+
+        def feeds() -> Iterator[Feeds]:
+            for track, size in zip(tracks, sizes, strict=True):
+                points, length = preprocess.points(track.boxes, *size, self._recipe)
+                yield {"points": points, "lengths": np.asarray(length, np.int64)}
+
+        rows = []
+        for row in self._blocks["path"].run(feeds()):
+            rows.append(row["motion"])
+            progress("read paths", len(rows), len(tracks))
+        yield _softmax(np.stack(rows))
 
     def feature_maps(self, shots: Shots, store: FrameStore, *, progress: Progress) -> FeatureMaps:
         """Return the feature maps of the views that show a gallery whose vectors are there already.
@@ -257,13 +282,12 @@ def _check_layout(bundle: Bundle) -> None:
     """Refuse a vector whose slices are not those that the graphs fill, one after the other. Raises BundleError."""
     returned = {
         name: dims[-1]
-        for graph in ("image", "track")
+        for graph in ("image", "track", "path")
         for name, (_, dims) in (bundle.graphs[graph].outputs if graph in bundle.graphs else {}).items()
     }
-    lengths = {"image": returned.get("figt"), "text": returned.get("fng"), "colour": len(COLOURS), "type": len(TYPES)}
-    for output in ("colour", "type"):
-        if returned.get(output) != lengths[output]:
-            lengths[output] = None
+    lengths = {"image": returned.get("figt"), "text": returned.get("fng")}
+    for output, values in (("colour", COLOURS), ("type", TYPES), ("motion", MOTIONS)):
+        lengths[output] = len(values) if returned.get(output) == len(values) else None
     wanted, end = {}, 0
     for name, length in lengths.items():
         if isinstance(length, int):

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import kernels
 from ..index import QueryVectors
-from ..language import COLOURS, TYPES, read_query
+from ..language import COLOURS, MOTIONS, TYPES, read_query
 from .sbnet_mask import TextFactors
 from .sentences import check_finite, read_sentences
 
@@ -98,18 +98,22 @@ class QueryEncoder:
                 part = slice(*self._slices[name])
                 spoken[:, part] = said[output]
                 vectors[:, part] = kernels.segment_mean(said[output][rows], offsets)
-        for name, values in (("colour", COLOURS), ("type", TYPES)):
+        read = [read_query(query.nl, query.nl_other_views) for query in queries]
+        for name, values in (("colour", COLOURS), ("type", TYPES), ("motion", MOTIONS)):
             if name in self._slices:
-                logits = kernels.segment_mean(said[name][rows], offsets)
-                for number, (query, guess) in enumerate(zip(queries, logits, strict=True)):
-                    label = self._label(query, name, values, guess)
+                guesses = self._guesses(name, said, rows, offsets)
+                for number, (query, guess) in enumerate(zip(read, guesses, strict=True)):
+                    named: str | None = getattr(query, name)
+                    label = guess if named is None else values.index(named)
                     if label is not None:
                         vectors[number, self._slices[name][0] + label] = self._weight
         return vectors, spoken
 
-    def _label(self, query: Query, name: str, values: Sequence[str], guess: NDArray[np.float32]) -> int | None:
-        """Return the number of the colour or type that the sentences name by vote, or that stands in for it."""
-        named = getattr(read_query(query.nl, query.nl_other_views), name)
-        if named is not None:
-            return values.index(named)
-        return int(guess.argmax()) if self._nl_labels else None
+    def _guesses(
+        self, name: str, said: Row, rows: NDArray[np.int64], offsets: NDArray[np.int64]
+    ) -> Sequence[int | None]:
+        """Return the number of the colour or type that stands in where a query's sentences name none."""
+        if not self._nl_labels or name not in said:
+            return [None] * (len(offsets) - 1)
+        numbers: list[int] = kernels.segment_mean(said[name][rows], offsets).argmax(axis=1).tolist()
+        return numbers

@@ -115,7 +115,8 @@ def test_a_cut_list_is_that_of_brute_force_and_skips_pairs(exported, gallery, sa
     [
         [
             *("model.figt=box", "model.attention_order=parallel", "model.pos2d=false", "model.attention_scale=false"),
-            *("model.mixing=1", "score.nl_labels=false", "score.ctm_weight=1.5"),
+            *("model.mixing=1", "model.grid=4", "modules.motion=true"),
+            *("score.nl_labels=false", "score.ctm_weight=1.5"),
         ],
         ["modules.classification=false"],
         ["modules.substitution=false"],
@@ -138,6 +139,7 @@ def test_every_setting_scores_as_the_dense_network_does(export, samples, overrid
         "mpr",
         *(["ss"] if model.substitution else []),
         *(["ctm"] if model.image_attributes else []),
+        *(["motion"] if model.motion else []),
     }
 
 

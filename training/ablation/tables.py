@@ -93,7 +93,7 @@ _SBNET = Ablation(
     ),
     on_features=('schedule.frozen=["image", "language"]', *_FAST),
     seen_by=("modules.future=true",),
-    common=("model.mixing=0",),  # P1 has none
+    common=("model.mixing=0", "model.grid=0", "modules.motion=false"),  # P1 has none
 )
 
 _CONTRASTIVE = Ablation(

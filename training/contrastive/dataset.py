@@ -16,7 +16,7 @@ import numpy as np
 
 from nlvr.engine import preprocess
 from nlvr.engine.frames import frame_order
-from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
+from nlvr.engine.sampling import Shot, ShotPlan, check_boxes, image_size
 
 from ..augment import mirrored_sentence
 from ..data import ahead, batch_ends, nothing_readable, sentences
@@ -343,7 +343,7 @@ class ContrastiveDataset:
         mirrored = seen.mirrored[rows, copies]
         paths = []
         for row, side, bare in zip(rows.tolist(), mirrored.tolist(), seen.bare[rows, copies].tolist(), strict=True):
-            size = next(size for frame in self.tracks[row].frames if (size := self.store.size(frame)))
+            size = image_size(self.tracks[row], self.store)
             path = Path.draw(self.augment.path, self.recipe.max_points, generator)
             if bare:
                 paths.append(preprocess.points(WHOLE, *size, self.recipe))

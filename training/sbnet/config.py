@@ -33,6 +33,8 @@ class ModelConfig:
     width: c = e, the channels of FI and of FN; every inner width is a fixed share of it.
     mixing: how many blocks of convolutions tell each cell of FI what lies around it, none as in P1: a backbone that
         stays as it was published then learns shapes, which a mean over a box would not tell.
+    grid: to how many cells a side a box's part of FI is brought, in which small convolutions read colour and type,
+        beside its mean; 0 for the mean alone (eq. 6).
     pos2d: a two-dimensional sine code is added to FI before the co-attention.
     figt: FIgt is the mean of FI over the whole "frame" (eq. 8 as written) or over the "box".
     attention_scale: the co-attention is divided by √c (eq. 13).
@@ -45,6 +47,7 @@ class ModelConfig:
     language: Literal["electra", "minilm", "tiny"]
     width: int = 2048
     mixing: int = 0
+    grid: int = 0
     pos2d: bool = True
     figt: Literal["frame", "box"] = "frame"
     attention_scale: bool = True
@@ -59,11 +62,13 @@ class ModulesConfig:
 
     classification: eqs. 5-7, 25 and CTM (21).  substitution: eqs. 8-11, 26 and SS (20).
     future: eqs. 18 and 27; it has no term of the score.
+    motion: whether a vehicle turns, stops or goes straight, read from its path; not of P1.
     """
 
     classification: bool = True
     substitution: bool = True
     future: bool = True
+    motion: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class AugmentConfig:
     zoom: probability of a smaller crop, down to the box itself.
     photo: strength of the changes of light, colours and sharpness (`nlvr.training.augment.Photo`).
     mix: probability of blending another frame into what lies outside the boxes.
+    path: how far the points of a track's boxes are cut at their ends, moved and stretched, as shares.
     """
 
     crop: float = 0.8
@@ -104,6 +110,7 @@ class AugmentConfig:
     zoom: float = 0.0
     photo: float = 0.0
     mix: float = 0.0
+    path: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ class TextConfig:
 class LossConfig:
     """The total loss (eq. 23): weights of its parts and how each is computed.
 
-    segmentation, classification, substitution, future: weights of the parts.
+    segmentation, classification, substitution, future, motion: weights of the parts.
     mask: "focal" (sigmoid focal loss, summed, divided by the number of positive cells) or "bce" in place of eq. 24.
     gamma: focusing exponent of the focal loss.
     label_smoothing: of each cross entropy (eq. 25).
@@ -128,6 +135,7 @@ class LossConfig:
     classification: float = 0.2
     substitution: float = 1.0
     future: float = 0.2
+    motion: float = 0.2
     mask: Literal["focal", "bce"] = "focal"
     gamma: float = 2.0
     label_smoothing: float = 0.1
@@ -230,6 +238,7 @@ def _faults(config: SBNetConfig) -> Iterator[Fault]:
 
 _RANGES: dict[str, Range] = {
     "model.mixing": NOT_NEGATIVE,
+    "model.grid": NOT_NEGATIVE,
     "model.width": (lambda value: value > 0 and value % 16 == 0, "a multiple of 16 above zero"),
     "recipe.size": (lambda value: value >= 2 * STRIDE and value % STRIDE == 0, f"a multiple of {STRIDE}, at least 32"),
     "recipe.around": (lambda value: value == 0 or value >= 1, "0, or 1 and more"),
@@ -241,11 +250,13 @@ _RANGES: dict[str, Range] = {
     "augment.zoom": SHARE,
     "augment.photo": NOT_NEGATIVE,
     "augment.mix": SHARE,
+    "augment.path": SHARE,
     "text.length": (lambda value: value >= 3, "at least 3"),
     "loss.segmentation": POSITIVE,
     "loss.classification": NOT_NEGATIVE,
     "loss.substitution": NOT_NEGATIVE,
     "loss.future": NOT_NEGATIVE,
+    "loss.motion": NOT_NEGATIVE,
     "loss.gamma": NOT_NEGATIVE,
     "loss.label_smoothing": (lambda value: 0 <= value < 1, "at least 0, below 1"),
     "negatives.probability": SHARE,

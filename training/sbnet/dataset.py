@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlvr.engine.frames import frame_number, frame_order
-from nlvr.engine.language import COLOURS, TYPES, read_query
+from nlvr.engine.language import COLOURS, MOTIONS, TYPES, read_query
 from nlvr.engine.preprocess import Recipe
-from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
+from nlvr.engine.sampling import Shot, ShotPlan, check_boxes, image_size
 
 from ..augment import mirrored_sentence, mixed_background
 from ..data import ahead, batch_ends, nothing_readable, sentences
 from ..features import FeatureFile
+from ..paths import Path
+from ..readings import mirrored_labels
 from .losses import UNLABELLED
 from .negatives import NegativeSampler
 from .views import View
@@ -52,8 +54,9 @@ class Batch:
     wordings: int64 [U], the sentences, as rows of the dataset's `tokens`.
     frame_rows, text_rows: int64 [N], rows of `images` and `wordings`.
     boxes: bool [N, G, G], b.  positive: bool [N], false where the sentence describes no vehicle of the frame.
-    image_labels, text_labels: int64 [N, 2], colour and type of the vehicle and of the one that the sentence is of:
-    places in `language.COLOURS` and `language.TYPES`, or UNLABELLED.
+    image_labels: int64 [N, 3], colour, type and motion of the vehicle.  text_labels: int64 [N, 2], colour and type of
+    the one that the sentence is of. Places in `language.COLOURS`, `TYPES` and `MOTIONS`, or UNLABELLED.
+    points: float32 [N, T, 2], lengths: int64 [N], the vehicles' paths; None where nothing reads them.
     """
 
     images: np.ndarray
@@ -66,6 +69,8 @@ class Batch:
     positive: np.ndarray
     image_labels: np.ndarray
     text_labels: np.ndarray
+    points: np.ndarray | None = None
+    lengths: np.ndarray | None = None
 
     @property
     def are_seen(self) -> bool:
@@ -87,7 +92,7 @@ class SBNetDataset:
         texts = sentences(tracks)
         self._first_text = np.cumsum([0, *(len(track.nl) for track in tracks)])
         self._labels = labels(tracks)
-        self._negatives = NegativeSampler(*self._labels.T, probability=config.negatives.probability)
+        self._negatives = NegativeSampler(*self._labels.T[:2], probability=config.negatives.probability)
         check_boxes(tracks, store)
         self._shots = ShotPlan(tracks, store, "all").shots
         self._frames, self._frame_of = np.unique([self._frame(shot) for shot in self._shots], return_inverse=True)
@@ -179,6 +184,7 @@ class SBNetDataset:
         texts = generator.integers(self._first_text[told], self._first_text[told + 1])
         sides = np.array([int(one.mirrored) for one in shown])[frame_rows]
         distinct, text_rows = np.unique(self._wording[sides, texts], return_inverse=True)
+        points, lengths = self._paths(own, sides, generator) if self.config.modules.motion else (None, None)
         nothing = np.zeros((self.config.cells, self.config.cells, 3), np.uint8)
         return Batch(
             images=images,
@@ -189,9 +195,22 @@ class SBNetDataset:
             text_rows=text_rows,
             boxes=np.concatenate([one.boxes for one in shown]),
             positive=told == own,
-            image_labels=self._labels[own],
-            text_labels=self._labels[told],
+            image_labels=np.where(sides[:, None], mirrored_labels(self._labels[own]), self._labels[own]),
+            text_labels=self._labels[told, :2],
+            points=points,
+            lengths=lengths,
         )
+
+    def _paths(self, rows: np.ndarray, sides: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Draw the path of each track: float32 [N, T, 2] and int64 [N]. sides: int64 [N], 1 for mirrored ones."""
+        strength, most = self.config.augment.path, self._recipe.max_points
+        paths = []
+        for row, side in zip(rows.tolist(), sides.tolist(), strict=True):
+            track = self.tracks[row]
+            path, size = Path.draw(strength, most, generator), image_size(track, self.store)
+            paths.append(path.points(track.boxes, *size, self._recipe, mirrored=bool(side)))
+        points, lengths = zip(*paths, strict=True)
+        return np.stack(points), np.array(lengths, np.int64)
 
     def _frame(self, shot: Shot) -> str:
         return self.tracks[shot.row].frames[shot.position]
@@ -303,9 +322,10 @@ class Views:
 
 
 def labels(tracks: Iterable[Track]) -> np.ndarray:
-    """Return int64 [T, 2]: colour and type of each track by its sentences' vote, UNLABELLED where none names any."""
+    """Return int64 [T, 3]: each track's colour, type and motion by vote, UNLABELLED where no sentence names any."""
     votes = [read_query(track.nl, track.nl_other_views) for track in tracks]
-    return np.array([[_place(vote.colour, COLOURS), _place(vote.type, TYPES)] for vote in votes], np.int64)
+    names = [(_place(vote.colour, COLOURS), _place(vote.type, TYPES), _place(vote.motion, MOTIONS)) for vote in votes]
+    return np.array(names, np.int64).reshape(-1, 3)
 
 
 def _place(name: str | None, names: Sequence[str]) -> int:

@@ -12,14 +12,15 @@ from torch import Tensor
 
 from nlvr.engine.errors import ScoreError
 from nlvr.engine.frames import frame_order
-from nlvr.engine.preprocess import Recipe
-from nlvr.engine.sampling import ShotPlan
+from nlvr.engine.preprocess import Recipe, points
+from nlvr.engine.sampling import ShotPlan, image_size
 
 from ..backbones.pooling import masked_mean
 from .attributes import Attributes, box_mean
 from .scoring import (
     colour_type_match,
     mask_prediction_ratio,
+    motion_match,
     probability,
     query_labels,
     substitution_similarity,
@@ -102,11 +103,12 @@ def score_matrix(
     mpr = np.stack([np.mean([sight.mpr for sight in own], axis=0, dtype=np.float64) for own in of_track], axis=1)
     ss = np.stack([np.mean([sight.ss for sight in own], axis=0, dtype=np.float64) for own in of_track], axis=1)
     ctm = _colour_type_matches(model, queries, sentences, of_track)
+    motion = _motion_matches(model, queries, tracks, store)
     weight = model.config.score.ctm_weight
     scores = np.stack(
         [
-            probability(mpr[rows].mean(axis=0), ss[rows].mean(axis=0), match, ctm_weight=weight)
-            for rows, match in zip(sentences.rows, ctm, strict=True)
+            probability(mpr[rows].mean(axis=0), ss[rows].mean(axis=0), *matches, ctm_weight=weight)
+            for rows, *matches in zip(sentences.rows, ctm, motion, strict=True)
         ]
     )
     for column in np.flatnonzero(~np.isfinite(scores).all(axis=0)):
@@ -184,8 +186,7 @@ def _sights(model: SBNet, sentences: _Sentences, seen: Tensor, boxes: Tensor) ->
     for box in boxes[:, None]:
         mpr = mask_prediction_ratio(masks, box.expand_as(masks))
         ss = _similarities(model, sentences, features, box)
-        image_attributes = model.image_attributes(box_mean(features, box)) if model.image_attributes else None
-        sights.append(_Sight(mpr.cpu().numpy(), ss.cpu().numpy(), image_attributes))
+        sights.append(_Sight(mpr.cpu().numpy(), ss.cpu().numpy(), model.see_attributes(features, box)))
     return sights
 
 
@@ -197,6 +198,18 @@ def _similarities(model: SBNet, sentences: _Sentences, features: Tensor, box: Te
     figt = box_mean(features, box) if module.of_box else features.mean((2, 3))
     fng = module.text_from_image(features, box)
     return substitution_similarity(Substitutes(figt.expand_as(fig), fig, fngt, fng.expand_as(fngt)))
+
+
+def _motion_matches(model: SBNet, queries: Sequence[Query], tracks: Sequence[Track], store: FrameStore) -> np.ndarray:
+    """Return how well each track's path fits what each query says of motion, 0 without its module: float64 [Q, T]."""
+    if model.motion is None:
+        return np.zeros((len(queries), len(tracks)))
+    paths = [points(track.boxes, *image_size(track, store), Recipe()) for track in tracks]
+    device = next(model.parameters()).device
+    lines, lengths = (torch.tensor(np.array(part), device=device) for part in zip(*paths, strict=True))
+    moves = model.motion(lines, lengths)
+    said = [query_labels(query, None) for query in queries]
+    return np.array([[motion_match(path, labels).item() for path in moves[:, None]] for labels in said])
 
 
 def _colour_type_matches(

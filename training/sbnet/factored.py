@@ -82,7 +82,7 @@ class TrackSide(nn.Module):
         """
         found: list[Tensor] = []
         if self.attributes:
-            seen = self.attributes(pooled)
+            seen = self.attributes(pooled, features.float(), box)
             found += [seen.colour, seen.type]
         if self.of_box:
             found.append(functional.normalize(pooled, dim=1))
@@ -105,6 +105,20 @@ class TrackSide(nn.Module):
         shifted = [_in_box(rows - down, columns - right, box).flatten(1) for down in (-1, 0, 1) for right in (-1, 0, 1)]
         area = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
         return torch.stack(shifted, dim=2).float() / area[:, None, None].float()
+
+
+class PathSide(nn.Module):
+    """A track's path → motion logits."""
+
+    outputs = ("motion",)
+
+    def __init__(self, model: SBNet) -> None:
+        super().__init__()
+        self.motion = model.motion
+
+    def forward(self, points: Tensor, lengths: Tensor) -> tuple[Tensor]:
+        """points: float32 [N, T, 2].  lengths: int64 [N], 1 to T.  Returns float [N, 4]."""
+        return (self.motion(points, lengths),)
 
 
 class TextSide(nn.Module):

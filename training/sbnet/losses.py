@@ -86,6 +86,6 @@ def future_loss(predicted: Tensor, following: Tensor, counted: Tensor) -> Tensor
 def total_loss(parts: Mapping[str, Tensor], weights: LossConfig) -> Tensor:
     """Return L = Lseg + λ1·Lcls + Lsub + λ2·Lfut (eq. 23) over the parts whose modules are switched on.
 
-    parts: of "segmentation", "classification", "substitution" and "future", the losses there are.
+    parts: of "segmentation", "classification", "substitution", "future" and "motion", the losses there are.
     """
     return sum(getattr(weights, name) * part for name, part in parts.items())

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from .attention import ChannelModulation, CoAttention, SpatialSelfAttention
-from .attributes import Attributes, ImageAttributes, TextAttributes, box_mean
+from .attributes import Attributes, ImageAttributes, TextAttributes, box_corners, box_mean
 from .encoders import ImageModule, LanguageModule
 from .heads import FuturePrediction, MaskHead
+from .motion import PathMotion
 from .position import PositionCode
 from .substitution import Substitutes, Substitution
 
@@ -61,7 +62,8 @@ class Multimodal(nn.Module):
 class SBNet(nn.Module):
     """The whole network.
 
-    The same `config.schedule.seed` gives the same weights where they are not pretrained. Backbones named in
+    `motion` reads a track's path, which no frame shows, and stands beside what `forward` does. The same
+    `config.schedule.seed` gives the same weights where they are not pretrained. Backbones named in
     `config.schedule.frozen` take no gradient and stay in evaluation mode.
     """
 
@@ -82,6 +84,7 @@ class SBNet(nn.Module):
             self.image_attributes = ImageAttributes(model) if modules.classification else None
             self.substitution = Substitution(model) if modules.substitution else None
             self.future = FuturePrediction(model) if modules.future else None
+            self.motion = PathMotion() if modules.motion else None
         for backbone in self.frozen_towers():
             backbone.requires_grad_(requires_grad=False)
         self.train()
@@ -106,10 +109,16 @@ class SBNet(nn.Module):
         return Output(
             mask=self.multimodal(features, tokens, real),
             text=self.text_attributes(tokens) if self.text_attributes else None,
-            image=self.image_attributes(box_mean(features, boxes)) if self.image_attributes else None,
+            image=self.see_attributes(features, boxes),
             substitutes=self.substitution(features, boxes, tokens, real) if self.substitution else None,
             future=self.future(frames) if self.future else None,
         )
+
+    def see_attributes(self, features: Tensor, boxes: Tensor) -> Attributes | None:
+        """Return colour and type logits of boxes. features: FI, float [N, c, h, w].  boxes: b, bool [N, h, w]."""
+        if self.image_attributes is None:
+            return None
+        return self.image_attributes(box_mean(features, boxes), features, box_corners(boxes))
 
     def frozen_towers(self) -> list[nn.Module]:
         """Return the backbones that stay as they are."""

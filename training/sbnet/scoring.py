@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from nlvr.engine.errors import ScoreError
-from nlvr.engine.language import COLOURS, TYPES, read_query
+from nlvr.engine.language import COLOURS, MOTIONS, TYPES, read_query
 
 from .attributes import Attributes
 
@@ -28,21 +28,26 @@ if TYPE_CHECKING:
 class PairScore:
     """Prob (eq. 22) and its terms; a term whose module is switched off is 0.
 
-    mpr: in [0, 1].  ss: in [−2, 2].  ctm: in [0, 2], before λ.
+    mpr: in [0, 1].  ss: in [−2, 2].  ctm: in [0, 2], before λ.  motion: in [0, 1], before λ.
     """
 
     mpr: float
     ss: float
     ctm: float
+    motion: float
     prob: float
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Cn and Tn of a query: numbers of `language.COLOURS` and `language.TYPES`, None where there is none."""
+    """Cn and Tn of a query, and what it says of motion; None where there is none.
+
+    Numbers of `language.COLOURS`, `language.TYPES` and `language.MOTIONS`.
+    """
 
     colour: int | None
     type: int | None
+    motion: int | None = None
 
 
 def mask_prediction_ratio(mask: Tensor, boxes: Tensor) -> Tensor:
@@ -65,15 +70,23 @@ def colour_type_match(image: Attributes, labels: Labels) -> Tensor:
 
     image: logits of one track's frames, float [F, 12] and [F, 10].  Returns a scalar.
     """
-    total = image.colour.new_zeros(())
-    for logits, label in ((image.colour, labels.colour), (image.type, labels.type)):
-        if label is not None:
-            total = total + logits.mean(0).softmax(0)[label]
-    return total
+    return _match(image.colour, labels.colour) + _match(image.type, labels.type)
+
+
+def motion_match(path: Tensor, labels: Labels) -> Tensor:
+    """Return the softmax of a path's motion at what is said of it, 0 where nothing is said, which has the form of CTM.
+
+    path: logits of one track, float [1, 4].  Returns a scalar.
+    """
+    return _match(path, labels.motion)
+
+
+def _match(logits: Tensor, label: int | None) -> Tensor:
+    return logits.new_zeros(()) if label is None else logits.mean(0).softmax(0)[label]
 
 
 def query_labels(query: Query, text: Attributes | None) -> Labels:
-    """Return Cn and Tn: what most of the query's sentences say, and where none says it what the language module does.
+    """Return what most of the query's sentences say, for Cn and Tn where none says it what the language module does.
 
     text: logits of the query's sentences, float [S, 12] and [S, 10]; None for the words alone.
     """
@@ -83,22 +96,32 @@ def query_labels(query: Query, text: Attributes | None) -> Labels:
     if text is not None:
         colour = int(text.colour.mean(0).argmax()) if colour is None else colour
         kind = int(text.type.mean(0).argmax()) if kind is None else kind
-    return Labels(colour, kind)
+    return Labels(colour, kind, None if said.motion is None else MOTIONS.index(said.motion))
 
 
-def probability(mpr: float, ss: float, ctm: float, *, ctm_weight: float) -> float:
-    """Return Prob = MPR + SS + λ·CTM (eq. 22)."""
-    return mpr + ss + ctm_weight * ctm
+def probability(mpr: float, ss: float, ctm: float, motion: float, *, ctm_weight: float) -> float:
+    """Return Prob = MPR + SS + λ·CTM (eq. 22), and beside CTM what is told of motion."""
+    return mpr + ss + ctm_weight * (ctm + motion)
 
 
 @torch.no_grad()
 def score_pair(
-    model: SBNet, query: Query, track_id: str, *, ids: Tensor, mask: Tensor, images: Tensor, boxes: Tensor
+    model: SBNet,
+    query: Query,
+    track_id: str,
+    *,
+    ids: Tensor,
+    mask: Tensor,
+    images: Tensor,
+    boxes: Tensor,
+    points: Tensor,
+    lengths: Tensor,
 ) -> PairScore:
     """Score one query and one track: means over all pairs of a frame and a sentence. `model` is in evaluation mode.
 
     ids, mask: int64 [S, l], the query's sentences.
     images: uint8 [F, size, size, 3] RGB, frames that show the track.  boxes: b, bool [F, h, w], none empty.
+    points: float32 [1, T, 2], lengths: int64 [1], the track's path.
     Raises ScoreError naming track, query, frame and term where a term is not a number.
     """
     sentences = torch.arange(len(ids), device=ids.device)
@@ -121,7 +144,11 @@ def score_pair(
             seen.append(out)
     score = model.config.score
     ctm = _ctm(query, seen, nl_labels=score.nl_labels) if seen else 0.0
-    terms = _mean(mpr), _mean(ss) if ss else 0.0, ctm
+    motion = 0.0
+    if model.motion:
+        path = _number(model.motion(points, lengths), f"track {track_id}, query {query.id}: motion")
+        motion = motion_match(path, query_labels(query, None)).item()
+    terms = _mean(mpr), _mean(ss) if ss else 0.0, ctm, motion
     return PairScore(*terms, prob=probability(*terms, ctm_weight=score.ctm_weight))
 
 

@@ -138,7 +138,7 @@ class SBNetTask:
         if out.text and out.image:
             predictions = [
                 (logits.float(), labels)
-                for seen, known in ((out.text, batch.text_labels), (out.image, batch.image_labels))
+                for seen, known in ((out.text, batch.text_labels), (out.image, batch.image_labels[:, :2]))
                 for logits, labels in zip((seen.colour, seen.type), self._put(known).unbind(1), strict=True)
             ]
             parts["classification"] = classification_loss(predictions, smoothing=settings.label_smoothing)
@@ -149,6 +149,10 @@ class SBNetTask:
         if out.future is not None:
             following = self.model.image.normalise(self._put(batch.following))
             parts["future"] = future_loss(out.future.float(), following, self._put(batch.followed))
+        if self.model.motion:
+            moves = self.model.motion(self._put(batch.points), self._put(batch.lengths))
+            told = [(moves.float(), self._put(batch.image_labels[:, 2]))]
+            parts["motion"] = classification_loss(told, smoothing=settings.label_smoothing)
         return parts
 
     def validate(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlvr.engine.geometry import box_cells
-from nlvr.training.sbnet.attributes import ImageAttributes, TextAttributes, box_mean
+from nlvr.training.sbnet.attributes import ImageAttributes, TextAttributes, box_corners, box_map, box_mean
 from nlvr.training.sbnet.config import load_config
 
 CELLS = 6
@@ -48,4 +48,39 @@ def test_the_image_heads_are_two_layers_and_normalise_where_asked(norm):
     assert [type(layer).__name__ for layer in middle] == ["BatchNorm1d", "ReLU"] if norm else ["ReLU"]
     pooled = torch.rand(4, 64)
     hidden = first(pooled) / (1 + 1e-5) ** 0.5 if norm else first(pooled)  # the statistics at their start
-    torch.testing.assert_close(head(pooled).colour, last(hidden.relu()))
+    nothing = torch.rand(4, 64, CELLS, CELLS), torch.zeros(4, 4, dtype=torch.int64)  # without a grid there is no map
+    torch.testing.assert_close(head(pooled, *nothing).colour, last(hidden.relu()))
+
+
+@settings(deadline=None)
+@given(
+    left=st.integers(0, CELLS - 1), top=st.integers(0, CELLS - 1), width=st.integers(1, CELLS), side=st.integers(1, 9)
+)
+def test_a_boxs_map_is_read_between_cells_and_never_beyond_the_box(left, top, width, side):
+    right, bottom = min(CELLS, left + width), min(CELLS, top + 2)
+    boxes = torch.zeros(1, CELLS, CELLS, dtype=torch.bool)
+    boxes[:, top:bottom, left:right] = True
+    corners = box_corners(boxes)
+    assert corners.tolist() == [[left, top, right, bottom]]
+    across, down = torch.arange(CELLS, dtype=torch.float32), 10 * torch.arange(CELLS, dtype=torch.float32)
+    ramp = (across[None, :] + down[:, None])[None, None]
+    ramp = torch.where(boxes[:, None], ramp, torch.nan_to_num(torch.tensor(1e6)))
+    found = box_map(ramp, corners, side)[0, 0]
+    for row in range(side):
+        for column in range(side):
+            x = min(max(left + (column + 0.5) * (right - left) / side - 0.5, left), right - 1)
+            y = min(max(top + (row + 0.5) * (bottom - top) / side - 0.5, top), bottom - 1)
+            assert found[row, column].item() == pytest.approx(x + 10 * y, abs=1e-3)
+
+
+def test_a_grid_tells_boxes_of_one_mean_apart():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = load_config("tiny", overrides=["model.grid=4"]).model
+        head, flat = ImageAttributes(model).eval(), ImageAttributes(load_config("tiny").model).eval()
+    features = torch.rand(1, 64, CELLS, CELLS, generator=torch.Generator().manual_seed(1))
+    corners = torch.tensor([[1, 1, 5, 5]])
+    mirrored = features.flip(3)
+    pooled = features[:, :, 1:5, 1:5].mean((2, 3))
+    assert torch.equal(flat(pooled, features, corners).type, flat(pooled, mirrored, corners).type)
+    assert not torch.allclose(head(pooled, features, corners).type, head(pooled, mirrored, corners).type)

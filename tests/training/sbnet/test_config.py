@@ -68,7 +68,7 @@ def test_released_differs_from_the_paper_in_what_its_code_computes():
 def test_own_presets_are_small(preset, size, width):
     config = load_config(preset)
     assert (config.recipe.size, config.recipe.resize, config.model.width) == (size, "area", width)
-    assert config.modules == ModulesConfig()
+    assert config.modules == ModulesConfig(motion=preset == "compact")
 
 
 @pytest.mark.parametrize("preset", PRESETS)

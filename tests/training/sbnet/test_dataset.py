@@ -10,7 +10,7 @@ import pytest
 from nlvr.engine.cityflow import load_tracks
 from nlvr.engine.errors import FrameError, InputError
 from nlvr.engine.frames import FrameStore
-from nlvr.engine.language import COLOURS, TYPES
+from nlvr.engine.language import COLOURS, MOTIONS, TYPES
 from nlvr.engine.preprocess import Recipe, resize
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training.augment import mirrored_sentence
@@ -64,11 +64,12 @@ def test_an_epoch_shows_every_frame_of_every_track_once(street):
             (track,) = (track for track in samples.tracks if said[number] in track.nl)
             box = track.boxes[track.frames.index(frames[row])]
             np.testing.assert_array_equal(batch.boxes[number], View.scored(box[None], Recipe()).masks(64, 64, 4)[0])
-            colour, kind = batch.image_labels[number]
+            colour, kind, motion = batch.image_labels[number]
             assert f"{COLOURS[colour]}-{TYPES[kind]}" == track.id
+            assert motion == UNLABELLED
             shown.append((track.id, frames[row]))
         assert batch.positive.all()
-        np.testing.assert_array_equal(batch.text_labels, batch.image_labels)
+        np.testing.assert_array_equal(batch.text_labels, batch.image_labels[:, :2])
     assert sorted(shown) == sorted((track.id, frame) for track in samples.tracks for frame in track.frames)
 
 
@@ -100,14 +101,14 @@ def test_a_negative_describes_no_vehicle_of_the_frame_and_its_labels_are_its_own
             (told,) = (track for track in samples.tracks if said in track.nl)
             colour, kind = batch.text_labels[number]
             assert f"{COLOURS[colour]}-{TYPES[kind]}" == told.id
-            own = batch.image_labels[number]
+            own = batch.image_labels[number, :2]
             counts[int(batch.positive[number])] += 1
             if batch.positive[number]:
                 assert (own == (colour, kind)).all()
             else:
                 assert (own == (colour, kind)).sum() == 1
                 frame = [one for one, row in enumerate(batch.frame_rows) if row == batch.frame_rows[number]]
-                assert not (batch.image_labels[frame] == (colour, kind)).all(axis=1).any()
+                assert not (batch.image_labels[frame, :2] == (colour, kind)).all(axis=1).any()
     assert counts.min() > 30
 
 
@@ -116,12 +117,20 @@ def test_a_mirrored_frame_has_mirrored_boxes_and_words(street):
         dataclasses.replace(track, nl=("It turns left.",) if row % 2 else ("It turns right.",))
         for row, track in enumerate(load_tracks(street / "train-tracks.json"))
     ]
-    plain, flipped = (dataset(street, *PLAIN, f"augment.flip={flip}", tracks=tracks) for flip in (0.0, 1.0))
+    settings = [*PLAIN, "modules.motion=true"]
+    plain, flipped = (dataset(street, *settings, f"augment.flip={flip}", tracks=tracks) for flip in (0.0, 1.0))
     for one, other in zip(plain.batches(0), flipped.batches(0), strict=True):
         np.testing.assert_array_equal(other.images, one.images[:, :, ::-1])
         np.testing.assert_array_equal(other.following, one.following[:, :, ::-1])
         np.testing.assert_array_equal(other.boxes, one.boxes[:, :, ::-1])
         assert words(flipped, other) == [mirrored_sentence(text) for text in words(plain, one)]
+        left, right = (MOTIONS.index(name) for name in ("left", "right"))
+        assert set(one.image_labels[:, 2]) == {left, right}
+        np.testing.assert_array_equal(other.image_labels[:, 2], left + right - one.image_labels[:, 2])
+        np.testing.assert_array_equal(other.image_labels[:, :2], one.image_labels[:, :2])
+        for before, after, length in zip(one.points, other.points, one.lengths, strict=True):
+            np.testing.assert_allclose(after[:length, 1], before[:length, 1], atol=1e-6)
+            assert np.diff(after[:length, 0]) == pytest.approx(-np.diff(before[:length, 0]), abs=1e-6)
 
 
 def test_the_next_frame_is_the_next_in_time_and_absent_beyond_a_gap(own_street):
@@ -154,14 +163,14 @@ def test_the_next_frame_of_a_reference():
 def test_labels_are_the_vote_over_all_views_and_may_be_unknown(street):
     track = load_tracks(street / "train-tracks.json")[0]
     tracks = [
-        dataclasses.replace(track, nl=("A red car.", "A blue suv.", "A red suv.")),
+        dataclasses.replace(track, nl=("A red car.", "A blue suv turns left.", "A red suv.")),
         dataclasses.replace(track, nl=("A vehicle.",)),
-        dataclasses.replace(track, nl=("A vehicle.",), nl_other_views=("A gray van.",)),
+        dataclasses.replace(track, nl=("A vehicle.",), nl_other_views=("A gray van stops.",)),
     ]
     expected = [
-        [COLOURS.index("red"), TYPES.index("suv")],
-        [UNLABELLED, UNLABELLED],
-        [COLOURS.index("gray"), TYPES.index("van")],
+        [COLOURS.index("red"), TYPES.index("suv"), MOTIONS.index("left")],
+        [UNLABELLED, UNLABELLED, UNLABELLED],
+        [COLOURS.index("gray"), TYPES.index("van"), UNLABELLED],
     ]
     assert labels(tracks).tolist() == expected
 

@@ -25,7 +25,7 @@ SIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
 TOLERANCE = 5e-6  # CPUs sum in different orders
 
 
-@pytest.fixture(scope="module", params=["compact", "paper", "compact-released", "compact-parallel", "compact-box"])
+@pytest.fixture(scope="module", params=["compact", "paper", "compact-released", "compact-parallel", "compact-mean"])
 def model(request):
     """A network whose mask is spread over (0, 1), so that a wrong cell of its window shows."""
     preset, _, variant = request.param.partition("-")
@@ -33,7 +33,7 @@ def model(request):
         "": [],
         "released": ["model.attention_scale=false", "model.pos2d=false"],
         "parallel": ["model.attention_order=parallel"],
-        "box": ["model.figt=box"],
+        "mean": ["model.figt=frame", "model.grid=0"],
     }[variant]
     network = SBNet(load_config(preset, overrides=overrides), pretrained=False).eval()
     with torch.random.fork_rng():
@@ -135,7 +135,7 @@ def test_what_a_box_shows_equals_the_dense_modules(model, features):
         rows, columns = cut(box, SUBSTITUTION_HALO)
         outputs = module(box_mean(features, mask), features, torch.tensor([box]), rows, columns)
         found = dict(zip(module.outputs, outputs, strict=True))
-        dense = model.image_attributes(box_mean(features, mask))
+        dense = model.see_attributes(features, mask)
         torch.testing.assert_close(found["colour"], dense.colour, rtol=0, atol=0)
         torch.testing.assert_close(found["type"], dense.type, rtol=0, atol=0)
         fng = torch.nn.functional.normalize(model.substitution.text_from_image(features, mask), dim=1)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from nlvr.engine.cityflow import Query
 from nlvr.engine.errors import ScoreError
 from nlvr.engine.geometry import box_cells
-from nlvr.engine.language import COLOURS, TYPES
+from nlvr.engine.language import COLOURS, MOTIONS, TYPES
 from nlvr.training.sbnet.attributes import Attributes
 from nlvr.training.sbnet.config import load_config
 from nlvr.training.sbnet.model import SBNet
@@ -19,6 +19,7 @@ from nlvr.training.sbnet.scoring import (
     Labels,
     colour_type_match,
     mask_prediction_ratio,
+    motion_match,
     query_labels,
     score_pair,
     substitution_similarity,
@@ -46,6 +47,8 @@ def pair():
         "mask": torch.tensor([encoding.attention_mask for encoding in encodings]),
         "images": torch.randint(0, 256, (FRAMES, size, size, 3), generator=generator, dtype=torch.uint8),
         "boxes": boxes,
+        "points": torch.rand(1, 20, 2, generator=generator),
+        "lengths": torch.tensor([12]),
     }
 
 
@@ -105,6 +108,17 @@ def test_a_switch_removes_its_term_and_no_other(switch, absent, pair):
     assert less.prob == less.mpr + less.ss + 0.5 * less.ctm
 
 
+def test_a_path_is_matched_with_what_is_said_of_motion(pair):
+    model = build("modules.motion=true", "score.ctm_weight=2")
+    score = score_pair(model, QUERY, "t", **pair)
+    with torch.no_grad():
+        path = model.motion(pair["points"], pair["lengths"])
+    assert score.motion == pytest.approx(path.softmax(1)[0, MOTIONS.index("left")].item(), abs=1e-6)
+    assert motion_match(path, query_labels(VAGUE, None)) == 0
+    assert score.prob == pytest.approx(score.mpr + score.ss + 2 * (score.ctm + score.motion))
+    assert score_pair(build(), QUERY, "t", **pair).motion == 0
+
+
 def test_lambda_weighs_colour_and_type(pair):
     score = score_pair(build("score.ctm_weight=2"), QUERY, "t", **pair)
     assert score.prob == pytest.approx(score.mpr + score.ss + 2 * score.ctm)
@@ -140,8 +154,8 @@ def test_the_match_is_the_softmax_of_the_mean_logits_and_not_the_mean_softmax():
 
 def test_words_name_the_labels_and_the_language_module_what_they_do_not():
     text = Attributes(torch.eye(12)[[3, 3]], torch.eye(10)[[7, 7]])
-    red, sedan = COLOURS.index("red"), TYPES.index("sedan")
-    assert query_labels(QUERY, text) == Labels(red, sedan)
+    red, sedan, left = COLOURS.index("red"), TYPES.index("sedan"), MOTIONS.index("left")
+    assert query_labels(QUERY, text) == Labels(red, sedan, left)
     assert query_labels(Query("c", ("A red vehicle.",)), text) == Labels(red, 7)
     assert query_labels(VAGUE, text) == Labels(3, 7)
     assert query_labels(VAGUE, None) == Labels(None, None)

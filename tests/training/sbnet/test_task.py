@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import torch
 from nlvr.engine.cityflow import Query, load_tracks
 from nlvr.engine.errors import ScoreError
 from nlvr.engine.frames import FrameStore
-from nlvr.engine.preprocess import Recipe, resize
+from nlvr.engine.preprocess import Recipe, points, resize
 from nlvr.engine.sampling import ShotPlan
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training import loop
@@ -187,6 +188,7 @@ def test_the_mask_of_a_negative_is_empty_and_counts(street):
         without(*MODULES),
         ["model.figt=box", "recipe.resize=bicubic"],
         ["model.figt=box", "recipe.around=2.5"],
+        ["model.grid=3", "modules.motion=true"],
     ],
 )
 def test_the_measure_scores_as_pair_by_pair(street, settings):
@@ -195,7 +197,7 @@ def test_the_measure_scores_as_pair_by_pair(street, settings):
     config, tracks = task.config, task.validation[:4]
     tokenizer = Tokenizer(build_tokenizer(config), length=config.text.length)
     queries = [Query(track.id, (*track.nl[:2], "a thing")) for track in tracks[:3]]
-    queries.append(Query("nothing said", ("a thing",)))
+    queries += [Query("nothing said", ("a thing",)), Query("moved", ("it turns left",))]
     scores = score_matrix(task.model, queries, tracks, task.store, tokenizer)
     shots = ShotPlan(tracks, task.store, "2").shots
     recipe = Recipe(size=64, resize=config.recipe.resize, around=config.recipe.around)
@@ -206,11 +208,34 @@ def test_the_measure_scores_as_pair_by_pair(street, settings):
         views = [View.scored(track.boxes[position : position + 1], recipe) for position in positions]
         images = torch.tensor(np.stack([view.shown(frame, recipe) for view, frame in zip(views, frames, strict=True)]))
         boxes = torch.tensor(np.concatenate([view.masks(64, 64, config.cells) for view in views]))
+        line, length = points(track.boxes, *frames[0].shape[1::-1], Recipe())
         for row, query in enumerate(queries):
             tokens = tokenizer(query.nl)
             ids, mask = torch.tensor(tokens.ids), torch.tensor(tokens.mask)
-            pair = score_pair(task.model, query, track.id, ids=ids, mask=mask, images=images, boxes=boxes)
+            pair = score_pair(
+                task.model,
+                query,
+                track.id,
+                ids=ids,
+                mask=mask,
+                images=images,
+                boxes=boxes,
+                points=torch.tensor(line[None]),
+                lengths=torch.tensor([length]),
+            )
             assert scores[row, column] == pytest.approx(pair.prob, abs=2e-6)
+
+
+def test_a_path_is_learned_from_what_is_said_of_motion(street):
+    tracks = [
+        dataclasses.replace(track, nl=("It turns left.",) if row % 2 else ("A thing.",))
+        for row, track in enumerate(load_tracks(street / "train-tracks.json"))
+    ]
+    task = make(street, "modules.motion=true", "augment.path=0.1", tracks=tracks)
+    batch = task.dataset.load(0, 0)
+    assert {len(batch.points), len(batch.lengths)} == {len(batch.boxes)}
+    task.loss(batch).backward()
+    assert all(weight.grad.any() for weight in task.model.motion.head.parameters())
 
 
 def test_a_score_that_is_no_number_names_the_track(street):
