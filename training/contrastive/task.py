@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from nlvr.engine.sampling import ShotPlan, check_boxes
 from nlvr.engine.systems.contrastive import with_lasting
 from nlvr.engine.tokenizer import Tokenizer
 
+from ..backbones.still import see, still
 from ..checkpoint import save_checkpoint
 from ..data import held_out_metrics, identity, sentences
 from ..readings import SAID, SHOWN
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from .config import ContrastiveConfig
     from .dataset import Batch, Copies, Embed
-    from .model import ContrastiveModel
+    from .model import ContrastiveModel, VehicleEncoder
 
 
 class ContrastiveTask:
@@ -162,14 +163,21 @@ class ContrastiveTask:
         ids, mask = self.dataset.tokens.ids[rows], self.dataset.tokens.mask[rows]
         return text.tell(text.tower(self._put(ids), self._put(mask)))
 
-    @torch.no_grad()
+    @cached_property
+    def _eyes(self) -> VehicleEncoder:
+        return still(self.model.vehicle)
+
     def _see(self, vehicles: Sequence[Vehicle]) -> Seen:
         """Return what the image towers make of vehicles' images, and what else of them is still to be seen."""
-        vehicle, both = self.model.vehicle, ([one.background for one in vehicles], [one.crop for one in vehicles])
-        images = [self._put(np.stack(values)) for values in both]
-        shown, cut, grid = vehicle.look(*images)
-        parts = (shown, cut, vehicle.reduce(images[1]), grid)
-        return Seen(*(None if part is None else part.cpu().numpy() for part in parts))
+        eyes = self._eyes if self.config.schedule.copies else self.model.vehicle
+
+        def look(background: Tensor, crop: Tensor) -> Seen:
+            shown, cut, grid = eyes.look(background, crop)
+            parts = (shown, cut, eyes.reduce(crop), grid)
+            return Seen(*(None if part is None else part.cpu().numpy() for part in parts))
+
+        images = [np.stack([getattr(one, name) for one in vehicles]) for name in ("background", "crop")]
+        return Seen.each(lambda *values: np.concatenate(values), *see(look, images, self.device))
 
     def _put(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self.device)

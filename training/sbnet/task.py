@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +12,7 @@ from nlvr.engine.geometry import spread
 from nlvr.engine.sampling import check_boxes
 from nlvr.engine.tokenizer import Tokenizer
 
+from ..backbones.still import see, still
 from ..checkpoint import save_checkpoint
 from ..data import held_out_metrics, identity, sentences
 from .dataset import SBNetDataset
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from .config import SBNetConfig
     from .dataset import Batch, Views
+    from .encoders import ImageModule
     from .model import Output, SBNet
 
 
@@ -119,9 +122,12 @@ class SBNetTask:
             return self.model.language.projection(states[torch.from_numpy(wordings)].to(self.device).float())
         return self.model.language(self._put(self.dataset.tokens.ids[wordings]), mask)
 
-    @torch.no_grad()
+    @cached_property
+    def _eyes(self) -> ImageModule:
+        return still(self.model.image)
+
     def _see(self, images: np.ndarray) -> np.ndarray:
-        return self.model.image.see(self._put(images)).float().cpu().numpy()
+        return torch.cat(see(self._eyes.see, [images], self.device)).float().cpu().numpy()
 
     @torch.no_grad()
     def _states_of(self, tokens: Tokens) -> Tensor:
