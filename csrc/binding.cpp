@@ -17,6 +17,7 @@
 #include "pooling.hpp"
 #include "quantization.hpp"
 #include "segment_mean.hpp"
+#include "subnormals.hpp"
 #include "topk.hpp"
 
 namespace nlvr::python {
@@ -342,6 +343,7 @@ void define(py::module_& module) {
     module.def("isa", [] { return chosen_isa().name; }, "isa()\n--\n\n");
     module.def("isas", &isas, "isas()\n--\n\n");
     module.def("pool_size", &pool_size, "pool_size()\n--\n\n");
+    module.def("flush_subnormals", &flush_subnormals, "flush_subnormals()\n--\n\n");
     module.def("cgroup_cpus", &cgroup_cpus, "cgroup_cpus(root)\n--\n\n", py::arg("root"));
 }
 

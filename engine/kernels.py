@@ -32,6 +32,7 @@ __all__ = [
     "IsaUnavailableError",
     "NotANumberError",
     "QuantizedRows",
+    "flush_subnormals",
     "isa",
     "isas",
     "mask_ratio",
@@ -202,6 +203,14 @@ def isa() -> str:
 def isas() -> list[str]:
     """Return the instruction sets that run on this machine, slowest first; each is a value for NLVR_ISA."""
     return _kernels.isas()
+
+
+def flush_subnormals() -> None:
+    """Have the calling thread take floats below the normal range (1e-38 in float32) as zero, from now on.
+
+    A softmax makes many of them, and some CPUs take a hundred times as long for each as for another number.
+    """
+    _kernels.flush_subnormals()
 
 
 def pool_size() -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .. import kernels
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -62,7 +64,8 @@ class Blocks:
         _ALL.add(self)
 
     def _start(self) -> None:
-        self._pool = ThreadPoolExecutor(self._threads, "session")
+        # A runtime sees to its own threads at most, and these are ours.
+        self._pool = ThreadPoolExecutor(self._threads, "session", initializer=kernels.flush_subnormals)
 
     @property
     def block(self) -> int:

@@ -1,0 +1,10 @@
+#pragma once
+
+namespace nlvr {
+
+/// Has the calling thread take float results below the normal range as zero, and such inputs too, from now on.
+///
+/// A softmax makes many of them, and some CPUs take a hundred times as long for each as for another number.
+void flush_subnormals() noexcept;
+
+}  // namespace nlvr
