@@ -104,6 +104,8 @@ def _train(
     resume: bool,
     quiet: bool,
 ) -> None:
+    import torch
+
     from nlvr.engine.cityflow import load_tracks
     from nlvr.engine.frames import FrameStore
     from nlvr.engine.notices import Notices
@@ -115,6 +117,7 @@ def _train(
     from .scenes import overlapping, split_by_scene
 
     keep_freed_memory()
+    torch.set_flush_denormal(True)  # attention makes many, which take some CPUs a hundred times as long as others
     held_out = config.schedule.validation_scene
     training, validation = split_by_scene(load_tracks(tracks), held_out)
     notices = Notices()

@@ -6,7 +6,9 @@ SS (eq. 20) and λ·CTM (eq. 21) are one inner product of a track's and a query'
     query  [ mean unit FIg  | mean unit FNgt | λ at its colour                   | λ at its type | λ at its motion ]
 
 with means over the shown frames and over the sentences; what a bundle's modules leave out is in neither. Motion, which
-P1 has not, is read from a track's path. MPR (eq. 19) needs both at once: see `sbnet_mask`.
+P1 has not, is read from a track's path. Where the bundle's `match` is "log", a track's vector has the logarithms of
+these probabilities, and a query's λ is shared out among all that its sentences name. MPR (eq. 19) needs both at once:
+see `sbnet_mask`.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from ..sampling import Shot, ShotPlan, check_boxes
 from ..tokenizer import Tokenizer
 from .sbnet_frames import FrameEncoder
 from .sbnet_mask import MaskTerm
-from .sbnet_queries import QueryEncoder
+from .sbnet_queries import ERRING, QueryEncoder
 from .shots import encode_shots, in_flight
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from ..runtime.graph import Feeds
     from . import Progress
     from .sbnet_frames import Key
-    from .sbnet_queries import SBNetQueries
+    from .sbnet_queries import Match, SBNetQueries
 
 REMEDY = "export the bundle again with `nlvr-engine export`"
 TERMS = {"ss": ("image", "text"), "ctm": ("colour", "type"), "motion": ("motion", "motion")}  # first and last slices
@@ -96,6 +98,7 @@ class SBNet:
             embedding_id=bundle.embedding_id,
             slices=bundle.vector,
             weight=self._scoring.ctm_weight,
+            match=self._scoring.match,
             nl_labels=self._scoring.nl_labels,
         )
 
@@ -151,7 +154,7 @@ class SBNet:
         for name in ("colour", "type"):
             if name in self._slices:
                 part = slice(*self._slices[name])
-                means[:, part] = _softmax(means[:, part])
+                means[:, part] = self._shown(means[:, part])
         sizes = [keys[shots[first]][0].size for first in offsets[:-1].tolist()]
         return Encoded(
             vectors=np.concatenate([means, *self._motions(tracks, sizes, progress)], axis=1),
@@ -182,7 +185,13 @@ class SBNet:
         for row in self._blocks["path"].run(feeds()):
             rows.append(row["motion"])
             progress("read paths", len(rows), len(tracks))
-        yield _softmax(np.stack(rows))
+        yield self._shown(np.stack(rows))
+
+    def _shown(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what counts of each value, float32 [T, K]: its probability, computed in float64, or its logarithm."""
+        shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+        shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
+        return (np.log(shares + ERRING) if self._scoring.match == "log" else shares).astype(np.float32)
 
     def feature_maps(self, shots: Shots, store: FrameStore, *, progress: Progress) -> FeatureMaps:
         """Return the feature maps of the views that show a gallery whose vectors are there already.
@@ -240,12 +249,14 @@ class SBNet:
 class Scoring:
     """What a manifest's `scoring` says.
 
-    ctm_weight: λ.  nl_labels: whether the language module may name colour and type.
+    ctm_weight: λ.  match: how colour, type and motion are matched (`sbnet_queries.said_of`).
+    nl_labels: whether the language module may name colour and type.
     windows: lengths of windows without their halo, ascending; the last is that of a whole feature map.
     mask_halo, track_halo: cells around a box that the graphs `mask` and `track` need.
     """
 
     ctm_weight: float
+    match: Match
     nl_labels: bool
     windows: tuple[int, ...]
     mask_halo: int
@@ -263,6 +274,7 @@ class Scoring:
         ascending = all(_is_count(side) for side in sides) and sides == sorted(set(sides))
         wanted = {
             "ctm_weight": (isinstance(weight, int | float) and type(weight) is not bool, "a number"),
+            "match": (found.get("match") in ("probability", "log"), "probability or log"),
             "nl_labels": (isinstance(found.get("nl_labels"), bool), "true or false"),
             "windows": (ascending and sides[-1:] == [dims[3]], f"ascending numbers of cells that end with {dims[3]}"),
             "mask_halo": (_is_count(found.get("mask_halo")), "a number of cells"),
@@ -296,10 +308,3 @@ def _check_layout(bundle: Bundle) -> None:
     if dict(bundle.vector) != wanted:
         fact = f"vector.slices is {dict(bundle.vector)}, and its graphs make {wanted}"
         raise BundleError(bundle.path, fact, REMEDY)
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the softmax of each row, computed in float64: float32 [N, K]."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
-    return shares.astype(np.float32)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from .. import kernels
 from ..index import QueryVectors
-from ..language import COLOURS, MOTIONS, TYPES, read_query
+from ..language import COLOURS, MOTIONS, TYPES, read, vote
 from .sbnet_mask import TextFactors
 from .sentences import check_finite, read_sentences
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from ..runtime.graph import Blocks, Row
     from ..tokenizer import Tokenizer
     from . import Progress
+
+    Match = Literal["probability", "log"]
+
+
+ERRING = 0.01  # added to a probability before its logarithm: sentences err, so nothing is impossible
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,10 +52,30 @@ class SBNetQueries(QueryVectors):
         return int(np.searchsorted(self.offsets, np.argmax(self.rows == sentence), "right")) - 1
 
 
+def said_of(query: Query, match: Match) -> dict[str, NDArray[np.float64]]:
+    """Return what a query says of `colour`, `type` and `motion`: how much each value of `language` counts, float64 [K].
+
+    For "probability" the value that most sentences name counts 1, for "log" each by the share of them that name it. All
+    count 0 where no sentence names one. Colour and type hold in other views too, motion does not.
+    """
+    here = [read(sentence) for sentence in query.nl]
+    everywhere = [*here, *(read(sentence) for sentence in query.nl_other_views)]
+    attributes = (("colour", COLOURS, everywhere), ("type", TYPES, everywhere), ("motion", MOTIONS, here))
+    counts = {}
+    for name, values, readings in attributes:
+        named = [getattr(reading, name) for reading in readings]
+        if match == "probability":
+            named = [getattr(vote(readings), name)]
+        places = [values.index(value) for value in named if value is not None]
+        counts[name] = np.bincount(places, minlength=len(values)) / max(1, len(places))
+    return counts
+
+
 class QueryEncoder:
     """Runs the graph `text` over queries, each distinct sentence once.
 
     embedding_id: of the bundle.  slices: layout of a vector, name → (start, stop).  weight: λ of eq. 22.
+    match: how colour, type and motion are matched (`said_of`).
     nl_labels: where no sentence names a colour or type, the language module's guess stands in.
     """
 
@@ -62,10 +87,11 @@ class QueryEncoder:
         embedding_id: str,
         slices: Mapping[str, tuple[int, int]],
         weight: float,
+        match: Match,
         nl_labels: bool,
     ) -> None:
         self._text, self._tokenizer, self._embedding_id, self._slices = text, tokenizer, embedding_id, slices
-        self._weight, self._nl_labels = weight, nl_labels
+        self._weight, self._match, self._nl_labels = weight, match, nl_labels
 
     def encode(self, queries: Sequence[Query], *, notices: Notices, progress: Progress) -> SBNetQueries:
         """Return each query's vector and what the mask needs of its sentences. Sentences cut short are counted.
@@ -98,22 +124,13 @@ class QueryEncoder:
                 part = slice(*self._slices[name])
                 spoken[:, part] = said[output]
                 vectors[:, part] = kernels.segment_mean(said[output][rows], offsets)
-        read = [read_query(query.nl, query.nl_other_views) for query in queries]
-        for name, values in (("colour", COLOURS), ("type", TYPES), ("motion", MOTIONS)):
+        named = [said_of(query, self._match) for query in queries]
+        for name in ("colour", "type", "motion"):
             if name in self._slices:
-                guesses = self._guesses(name, said, rows, offsets)
-                for number, (query, guess) in enumerate(zip(read, guesses, strict=True)):
-                    named: str | None = getattr(query, name)
-                    label = guess if named is None else values.index(named)
-                    if label is not None:
-                        vectors[number, self._slices[name][0] + label] = self._weight
+                counts = np.stack([of[name] for of in named])
+                if self._nl_labels and name in said:  # the language module guesses where no sentence names any
+                    guesses = kernels.segment_mean(said[name][rows], offsets).argmax(axis=1)
+                    silent = np.flatnonzero(~counts.any(axis=1))
+                    counts[silent, guesses[silent]] = 1
+                vectors[:, slice(*self._slices[name])] = self._weight * counts
         return vectors, spoken
-
-    def _guesses(
-        self, name: str, said: Row, rows: NDArray[np.int64], offsets: NDArray[np.int64]
-    ) -> Sequence[int | None]:
-        """Return the number of the colour or type that stands in where a query's sentences name none."""
-        if not self._nl_labels or name not in said:
-            return [None] * (len(offsets) - 1)
-        numbers: list[int] = kernels.segment_mean(said[name][rows], offsets).argmax(axis=1).tolist()
-        return numbers

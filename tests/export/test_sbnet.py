@@ -116,7 +116,7 @@ def test_a_cut_list_is_that_of_brute_force_and_skips_pairs(exported, gallery, sa
         [
             *("model.figt=box", "model.attention_order=parallel", "model.pos2d=false", "model.attention_scale=false"),
             *("model.mixing=1", "model.grid=4", "modules.motion=true"),
-            *("score.nl_labels=false", "score.ctm_weight=1.5"),
+            *("score.nl_labels=false", "score.ctm_weight=1.5", "score.match=log"),
         ],
         ["modules.classification=false"],
         ["modules.substitution=false"],
@@ -161,6 +161,7 @@ def test_the_manifest_says_what_scoring_needs(exported):
     assert made.trained
     assert made.scoring == {
         "ctm_weight": 0.5,
+        "match": "probability",
         "nl_labels": True,
         "windows": [1, 2, 3, 4, 5, 6],
         "mask_halo": 4,

@@ -93,7 +93,8 @@ _SBNET = Ablation(
     ),
     on_features=('schedule.frozen=["image", "language"]', *_FAST),
     seen_by=("modules.future=true",),
-    common=("model.mixing=0", "model.grid=0", "modules.motion=false"),  # P1 has none
+    # P1 has none of these, and matches as eq. 21 does.
+    common=("model.mixing=0", "model.grid=0", "modules.motion=false", "score.match=probability"),
 )
 
 _CONTRASTIVE = Ablation(

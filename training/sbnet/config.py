@@ -184,11 +184,14 @@ class ScoreConfig:
     """The score of a pair.
 
     ctm_weight: λ of eq. 22.
+    match: what a colour, type or motion counts: its "probability" where most sentences name it (eq. 21), or the "log"
+        of that, by the share of the sentences that name it.
     nl_labels: where no sentence names a colour or type, CTM (eq. 21) takes the language module's prediction; otherwise
         its term is 0.
     """
 
     ctm_weight: float = 0.5
+    match: Literal["probability", "log"] = "probability"
     nl_labels: bool = True
 
 

@@ -22,7 +22,7 @@ from .scoring import (
     mask_prediction_ratio,
     motion_match,
     probability,
-    query_labels,
+    query_says,
     substitution_similarity,
 )
 from .substitution import Substitutes
@@ -208,8 +208,9 @@ def _motion_matches(model: SBNet, queries: Sequence[Query], tracks: Sequence[Tra
     device = next(model.parameters()).device
     lines, lengths = (torch.tensor(np.array(part), device=device) for part in zip(*paths, strict=True))
     moves = model.motion(lines, lengths)
-    said = [query_labels(query, None) for query in queries]
-    return np.array([[motion_match(path, labels).item() for path in moves[:, None]] for labels in said])
+    match = model.config.score.match
+    said = [query_says(query, match, None) for query in queries]
+    return np.array([[motion_match(path, of, match).item() for path in moves[:, None]] for of in said])
 
 
 def _colour_type_matches(
@@ -223,9 +224,9 @@ def _colour_type_matches(
         Attributes(*(torch.cat([getattr(sight.image, name) for sight in own]) for name in ("colour", "type")))
         for own in of_track
     ]
-    told = model.text_attributes(sentences.tokens)
+    told, score = model.text_attributes(sentences.tokens), model.config.score
     for number, (query, rows) in enumerate(zip(queries, sentences.rows, strict=True)):
-        text = Attributes(told.colour[rows], told.type[rows]) if model.config.score.nl_labels else None
-        labels = query_labels(query, text)
-        matches[number] = [colour_type_match(image, labels).item() for image in images]
+        text = Attributes(told.colour[rows], told.type[rows]) if score.nl_labels else None
+        said = query_says(query, score.match, text)
+        matches[number] = [colour_type_match(image, said, score.match).item() for image in images]
     return matches

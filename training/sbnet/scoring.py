@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from nlvr.engine.errors import ScoreError
-from nlvr.engine.language import COLOURS, MOTIONS, TYPES, read_query
+from nlvr.engine.systems.sbnet_queries import ERRING, said_of
 
 from .attributes import Attributes
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nlvr.engine.cityflow import Query
+    from nlvr.engine.systems.sbnet_queries import Match
 
+    from .config import ScoreConfig
     from .model import Output, SBNet
     from .substitution import Substitutes
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 class PairScore:
     """Prob (eq. 22) and its terms; a term whose module is switched off is 0.
 
-    mpr: in [0, 1].  ss: in [−2, 2].  ctm: in [0, 2], before λ.  motion: in [0, 1], before λ.
+    mpr: in [0, 1].  ss: in [−2, 2].  ctm, motion: before λ; in [0, 2] and [0, 1], or logarithms of such.
     """
 
     mpr: float
@@ -39,15 +41,12 @@ class PairScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
-    """Cn and Tn of a query, and what it says of motion; None where there is none.
+class Said:
+    """What a query says: how much each colour, type and motion of `language` counts, float [12], [10] and [4]."""
 
-    Numbers of `language.COLOURS`, `language.TYPES` and `language.MOTIONS`.
-    """
-
-    colour: int | None
-    type: int | None
-    motion: int | None = None
+    colour: Tensor
+    type: Tensor
+    motion: Tensor
 
 
 def mask_prediction_ratio(mask: Tensor, boxes: Tensor) -> Tensor:
@@ -65,38 +64,36 @@ def substitution_similarity(substitutes: Substitutes) -> Tensor:
     return image + functional.cosine_similarity(substitutes.fngt, substitutes.fng)
 
 
-def colour_type_match(image: Attributes, labels: Labels) -> Tensor:
-    """Return CTM = Ci[Cn] + Ti[Tn] (eq. 21): softmax of the mean logits, 0 where there is no label.
+def colour_type_match(image: Attributes, said: Said, match: Match) -> Tensor:
+    """Return CTM = Ci[Cn] + Ti[Tn] (eq. 21): softmax of the mean logits, 0 where nothing is said.
 
-    image: logits of one track's frames, float [F, 12] and [F, 10].  Returns a scalar.
+    image: logits of one track's frames, float [F, 12] and [F, 10].
+    match: "probability", or "log" for the logarithm of that, of which ERRING keeps mistakes from deciding all.
+    Returns a scalar.
     """
-    return _match(image.colour, labels.colour) + _match(image.type, labels.type)
+    return _match(image.colour, said.colour, match) + _match(image.type, said.type, match)
 
 
-def motion_match(path: Tensor, labels: Labels) -> Tensor:
-    """Return the softmax of a path's motion at what is said of it, 0 where nothing is said, which has the form of CTM.
-
-    path: logits of one track, float [1, 4].  Returns a scalar.
-    """
-    return _match(path, labels.motion)
+def motion_match(path: Tensor, said: Said, match: Match) -> Tensor:
+    """Return the same of a path's motion. path: logits of one track, float [1, 4].  Returns a scalar."""
+    return _match(path, said.motion, match)
 
 
-def _match(logits: Tensor, label: int | None) -> Tensor:
-    return logits.new_zeros(()) if label is None else logits.mean(0).softmax(0)[label]
+def _match(logits: Tensor, counts: Tensor, match: Match) -> Tensor:
+    shares = logits.mean(0).softmax(0)
+    return ((shares + ERRING).log() if match == "log" else shares) @ counts.to(shares)
 
 
-def query_labels(query: Query, text: Attributes | None) -> Labels:
-    """Return what most of the query's sentences say, for Cn and Tn where none says it what the language module does.
+def query_says(query: Query, match: Match, text: Attributes | None) -> Said:
+    """Return what the query's sentences say, for colour and type where none says it what the language module does.
 
     text: logits of the query's sentences, float [S, 12] and [S, 10]; None for the words alone.
     """
-    said = read_query(query.nl, query.nl_other_views)
-    colour = None if said.colour is None else COLOURS.index(said.colour)
-    kind = None if said.type is None else TYPES.index(said.type)
-    if text is not None:
-        colour = int(text.colour.mean(0).argmax()) if colour is None else colour
-        kind = int(text.type.mean(0).argmax()) if kind is None else kind
-    return Labels(colour, kind, None if said.motion is None else MOTIONS.index(said.motion))
+    counts = {name: torch.from_numpy(values) for name, values in said_of(query, match).items()}
+    for name in ("colour", "type"):
+        if text is not None and not counts[name].any():
+            counts[name][getattr(text, name).mean(0).argmax()] = 1
+    return Said(**counts)
 
 
 def probability(mpr: float, ss: float, ctm: float, motion: float, *, ctm_weight: float) -> float:
@@ -143,21 +140,22 @@ def score_pair(
             _number(torch.cat([out.image.colour, out.image.type, out.text.colour, out.text.type], 1), f"{place}: CTM")
             seen.append(out)
     score = model.config.score
-    ctm = _ctm(query, seen, nl_labels=score.nl_labels) if seen else 0.0
+    ctm = _ctm(query, seen, score) if seen else 0.0
     motion = 0.0
     if model.motion:
         path = _number(model.motion(points, lengths), f"track {track_id}, query {query.id}: motion")
-        motion = motion_match(path, query_labels(query, None)).item()
+        motion = motion_match(path, query_says(query, score.match, None), score.match).item()
     terms = _mean(mpr), _mean(ss) if ss else 0.0, ctm, motion
     return PairScore(*terms, prob=probability(*terms, ctm_weight=score.ctm_weight))
 
 
-def _ctm(query: Query, seen: Sequence[Output], *, nl_labels: bool) -> float:
+def _ctm(query: Query, seen: Sequence[Output], score: ScoreConfig) -> float:
     # What a sentence says does not depend on the frame, nor what a frame shows on the sentence: one row of each counts.
     image = Attributes(
         torch.cat([out.image.colour[:1] for out in seen]), torch.cat([out.image.type[:1] for out in seen])
     )
-    return colour_type_match(image, query_labels(query, seen[0].text if nl_labels else None)).item()
+    said = query_says(query, score.match, seen[0].text if score.nl_labels else None)
+    return colour_type_match(image, said, score.match).item()
 
 
 def _number(values: Tensor, place: str) -> Tensor:

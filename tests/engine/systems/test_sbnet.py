@@ -365,6 +365,7 @@ def test_words_alone_leave_the_term_out(edited):
     [
         ("ctm_weight", None, "scoring.ctm_weight is None, wanted a number"),
         ("ctm_weight", True, "scoring.ctm_weight is True"),
+        ("match", "odds", "scoring.match is 'odds', wanted probability or log"),
         ("nl_labels", "yes", "scoring.nl_labels is 'yes'"),
         ("windows", [3, 1], "scoring.windows is [3, 1]"),
         ("windows", [1, 2], "scoring.windows is [1, 2]"),

@@ -16,11 +16,11 @@ from nlvr.training.sbnet.attributes import Attributes
 from nlvr.training.sbnet.config import load_config
 from nlvr.training.sbnet.model import SBNet
 from nlvr.training.sbnet.scoring import (
-    Labels,
+    Said,
     colour_type_match,
     mask_prediction_ratio,
     motion_match,
-    query_labels,
+    query_says,
     score_pair,
     substitution_similarity,
 )
@@ -114,7 +114,7 @@ def test_a_path_is_matched_with_what_is_said_of_motion(pair):
     with torch.no_grad():
         path = model.motion(pair["points"], pair["lengths"])
     assert score.motion == pytest.approx(path.softmax(1)[0, MOTIONS.index("left")].item(), abs=1e-6)
-    assert motion_match(path, query_labels(VAGUE, None)) == 0
+    assert motion_match(path, query_says(VAGUE, "log", None), "log") == 0
     assert score.prob == pytest.approx(score.mpr + score.ss + 2 * (score.ctm + score.motion))
     assert score_pair(build(), QUERY, "t", **pair).motion == 0
 
@@ -142,24 +142,63 @@ def test_similarity_runs_from_minus_two_to_two():
     assert substitution_similarity(unlike).tolist() == pytest.approx([-2.0] * 3)
 
 
+def says(colour=None, kind=None):
+    counts = Said(torch.zeros(12), torch.zeros(10), torch.zeros(4))
+    for values, place in ((counts.colour, colour), (counts.type, kind)):
+        if place is not None:
+            values[place] = 1
+    return counts
+
+
 def test_the_match_is_the_softmax_of_the_mean_logits_and_not_the_mean_softmax():
     logits = torch.tensor([[4.0] + [0.0] * 11, [0.0] * 12])
     image = Attributes(logits, torch.zeros(2, 10))
     expected = logits.mean(0).softmax(0)[0].item()
-    assert colour_type_match(image, Labels(0, None)).item() == pytest.approx(expected)
-    assert colour_type_match(image, Labels(0, 3)).item() == pytest.approx(expected + 0.1)
-    assert colour_type_match(image, Labels(None, None)).item() == 0.0
+    assert colour_type_match(image, says(0), "probability").item() == pytest.approx(expected)
+    assert colour_type_match(image, says(0, 3), "probability").item() == pytest.approx(expected + 0.1)
+    assert colour_type_match(image, says(), "probability").item() == 0.0
     assert abs(expected - logits.softmax(1)[:, 0].mean().item()) > 0.05
+
+
+def test_logarithms_add_up_by_the_share_of_sentences_that_name_a_value():
+    logits = torch.tensor([[4.0, 1.0] + [0.0] * 10])
+    image = Attributes(logits, torch.zeros(1, 10))
+    said = says()
+    said.colour[:2] = torch.tensor([0.75, 0.25])
+    first, second = (logits.softmax(1)[0, :2] + 0.01).log().tolist()
+    assert colour_type_match(image, said, "log").item() == pytest.approx(0.75 * first + 0.25 * second)
+    assert colour_type_match(image, says(), "log").item() == 0.0
+
+
+def named(said):
+    """Return the names that count, colours before types before motions."""
+    return [
+        values[row]
+        for values, counts in ((COLOURS, said.colour), (TYPES, said.type), (MOTIONS, said.motion))
+        for row in counts.nonzero()[:, 0].tolist()
+    ]
 
 
 def test_words_name_the_labels_and_the_language_module_what_they_do_not():
     text = Attributes(torch.eye(12)[[3, 3]], torch.eye(10)[[7, 7]])
-    red, sedan, left = COLOURS.index("red"), TYPES.index("sedan"), MOTIONS.index("left")
-    assert query_labels(QUERY, text) == Labels(red, sedan, left)
-    assert query_labels(Query("c", ("A red vehicle.",)), text) == Labels(red, 7)
-    assert query_labels(VAGUE, text) == Labels(3, 7)
-    assert query_labels(VAGUE, None) == Labels(None, None)
-    assert query_labels(Query("o", ("A vehicle.",), ("A red sedan.",)), None) == Labels(red, sedan)
+    assert named(query_says(QUERY, "probability", text)) == ["red", "sedan", "left"]
+    assert named(query_says(Query("c", ("A red vehicle.",)), "probability", text)) == ["red", TYPES[7]]
+    assert named(query_says(VAGUE, "probability", text)) == [COLOURS[3], TYPES[7]]
+    assert named(query_says(VAGUE, "log", text)) == [COLOURS[3], TYPES[7]]
+    assert named(query_says(VAGUE, "probability", None)) == []
+    elsewhere = Query("o", ("A vehicle.",), ("A red sedan turns left.",))
+    assert named(query_says(elsewhere, "probability", None)) == ["red", "sedan"]
+
+
+def test_sentences_share_what_they_say_between_them():
+    query = Query("q", ("A red sedan turns left.", "A red suv.", "It stops."), ("A brown suv stops.",))
+    said = query_says(query, "log", None)
+    expected = {("colour", "red"): 2 / 3, ("colour", "brown"): 1 / 3, ("type", "sedan"): 1 / 3, ("type", "suv"): 2 / 3}
+    expected |= {("motion", "left"): 1 / 2, ("motion", "stop"): 1 / 2}
+    for (name, value), share in expected.items():
+        values = {"colour": COLOURS, "type": TYPES, "motion": MOTIONS}[name]
+        assert getattr(said, name)[values.index(value)].item() == pytest.approx(share)
+    assert sum(of.sum().item() for of in (said.colour, said.type, said.motion)) == pytest.approx(3)
 
 
 def test_released_gives_a_query_without_labels_no_term(pair):

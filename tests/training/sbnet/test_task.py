@@ -189,6 +189,7 @@ def test_the_mask_of_a_negative_is_empty_and_counts(street):
         ["model.figt=box", "recipe.resize=bicubic"],
         ["model.figt=box", "recipe.around=2.5"],
         ["model.grid=3", "modules.motion=true"],
+        ["modules.motion=true", "score.match=log"],
     ],
 )
 def test_the_measure_scores_as_pair_by_pair(street, settings):
