@@ -146,7 +146,7 @@ def _served_scores(
 
 
 def _vector(config: SBNetConfig) -> dict[str, tuple[int, int]]:
-    """Return the layout of a track's and a query's vector: what of SS and CTM is switched on."""
+    """Return the layout of a track's and a query's vector: what of SS, CTM and motion is switched on."""
     lengths = {}
     if config.modules.substitution:
         lengths |= {"image": config.model.width, "text": config.model.width}

@@ -104,20 +104,16 @@ def _train(
     resume: bool,
     quiet: bool,
 ) -> None:
-    import torch
-
     from nlvr.engine.cityflow import load_tracks
     from nlvr.engine.frames import FrameStore
     from nlvr.engine.notices import Notices
     from nlvr.engine.progress import progress_bars
     from nlvr.engine.runtime.devices import usable_cpus
 
-    from . import loop
-    from .heap import keep_freed_memory
+    from . import cpu, loop
     from .scenes import overlapping, split_by_scene
 
-    keep_freed_memory()
-    torch.set_flush_denormal(True)  # attention makes many, which take some CPUs a hundred times as long as others
+    cpu.prepare()
     held_out = config.schedule.validation_scene
     training, validation = split_by_scene(load_tracks(tracks), held_out)
     notices = Notices()

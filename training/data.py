@@ -12,12 +12,14 @@ import numpy as np
 
 from nlvr.engine.errors import FrameError, InputError
 from nlvr.engine.metrics import better_and_tied, expected_metrics
+from nlvr.engine.sampling import image_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
     from concurrent.futures import Future
 
     from nlvr.engine.cityflow import Track
+    from nlvr.engine.frames import FrameStore
 
     T = TypeVar("T")
 
@@ -62,6 +64,17 @@ def nothing_readable(track: Track) -> FrameError:
     place = f"track {track.id}"
     fact = f"none of its {len(track.frames)} frames can be read; the first is {track.frames[0]}"
     return FrameError(place, fact, "correct --frames, or leave the track out")
+
+
+def image_sizes(tracks: Sequence[Track], store: FrameStore) -> list[tuple[int, int]]:
+    """Return width and height of each track's images. Raises FrameError for a track none of whose images tells them."""
+    sizes = []
+    for track in tracks:
+        size = image_size(track, store)
+        if size is None:
+            raise nothing_readable(track)
+        sizes.append(size)
+    return sizes
 
 
 def held_out_metrics(scores: np.ndarray) -> dict[str, float]:

@@ -1,6 +1,6 @@
-"""SBNet (P1): Prob = MPR + SS + λ·CTM of a track and a description.
+"""SBNet (P1): Prob = MPR + SS + λ·CTM of a track and a description, with what is told of motion beside CTM.
 
-SS (eq. 20) and λ·CTM (eq. 21) are one inner product of a track's and a query's vector,
+All but MPR is one inner product of a track's and a query's vector (SS, eq. 20, and λ·CTM, eq. 21),
 
     track  [ mean unit FIgt | mean unit FNg  | softmax of the mean colour logits | … type logits | … motion ]
     query  [ mean unit FIg  | mean unit FNgt | λ at its colour                   | λ at its type | λ at its motion ]
@@ -27,7 +27,7 @@ from ..index import Encoded, QueryVectors, Shots
 from ..language import COLOURS, MOTIONS, TYPES
 from ..runtime.devices import open_graphs
 from ..runtime.graph import Blocks
-from ..sampling import Shot, ShotPlan, check_boxes
+from ..sampling import Shot, ShotPlan, check_boxes, image_size
 from ..tokenizer import Tokenizer
 from .sbnet_frames import FrameEncoder
 from .sbnet_mask import MaskTerm
@@ -155,9 +155,13 @@ class SBNet:
             if name in self._slices:
                 part = slice(*self._slices[name])
                 means[:, part] = self._shown(means[:, part])
-        sizes = [keys[shots[first]][0].size for first in offsets[:-1].tolist()]
+        if "path" in self._blocks:
+            # By the image that tells its size first, as in training, not by what happens to be shown.
+            shown = [keys[shots[first]][0].size for first in offsets[:-1]]
+            sizes = [image_size(track, store) or size for track, size in zip(tracks, shown, strict=True)]
+            means = np.concatenate([means, self._motions(tracks, sizes, progress)], axis=1)
         return Encoded(
-            vectors=np.concatenate([means, *self._motions(tracks, sizes, progress)], axis=1),
+            vectors=means,
             shots=Shots(
                 frames=tuple(tracks[shot.row].frames[shot.position] for shot in shots),
                 positions=np.array([shot.position for shot in shots], np.int64),
@@ -171,10 +175,8 @@ class SBNet:
 
     def _motions(
         self, tracks: Sequence[Track], sizes: Sequence[tuple[int, int]], progress: Progress
-    ) -> Iterator[NDArray[np.float32]]:
-        """Yield what the tracks' paths show, float32 [T, 4], if it is scored. sizes: of each track's images, pixels."""
-        if "path" not in self._blocks:
-            return
+    ) -> NDArray[np.float32]:
+        """Return what counts of the tracks' motions, float32 [T, 4]. sizes: of each track's images, pixels."""
 
         def feeds() -> Iterator[Feeds]:
             for track, size in zip(tracks, sizes, strict=True):
@@ -185,7 +187,7 @@ class SBNet:
         for row in self._blocks["path"].run(feeds()):
             rows.append(row["motion"])
             progress("read paths", len(rows), len(tracks))
-        yield self._shown(np.stack(rows))
+        return self._shown(np.stack(rows))
 
     def _shown(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what counts of each value, float32 [T, K]: its probability, computed in float64, or its logarithm."""

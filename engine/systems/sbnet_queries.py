@@ -63,9 +63,8 @@ def said_of(query: Query, match: Match) -> dict[str, NDArray[np.float64]]:
     attributes = (("colour", COLOURS, everywhere), ("type", TYPES, everywhere), ("motion", MOTIONS, here))
     counts = {}
     for name, values, readings in attributes:
-        named = [getattr(reading, name) for reading in readings]
-        if match == "probability":
-            named = [getattr(vote(readings), name)]
+        voted = [vote(readings)] if match == "probability" else readings
+        named = [getattr(one, name) for one in voted]
         places = [values.index(value) for value in named if value is not None]
         counts[name] = np.bincount(places, minlength=len(values)) / max(1, len(places))
     return counts
@@ -74,7 +73,8 @@ def said_of(query: Query, match: Match) -> dict[str, NDArray[np.float64]]:
 class QueryEncoder:
     """Runs the graph `text` over queries, each distinct sentence once.
 
-    embedding_id: of the bundle.  slices: layout of a vector, name → (start, stop).  weight: λ of eq. 22.
+    embedding_id: of the bundle.  slices: layout of a vector, name → (start, stop).
+    weight: λ of eq. 22, also of motion.
     match: how colour, type and motion are matched (`said_of`).
     nl_labels: where no sentence names a colour or type, the language module's guess stands in.
     """
@@ -98,18 +98,18 @@ class QueryEncoder:
 
         Raises ScoreError naming the query whose vector is not finite.
         """
-        read = read_sentences(queries, self._tokenizer, self._text, notices=notices, progress=progress)
-        said = read.said
-        vectors, spoken = self._vectors(queries, said, read.rows, read.offsets)
+        found = read_sentences(queries, self._tokenizer, self._text, notices=notices, progress=progress)
+        said = found.said
+        vectors, spoken = self._vectors(queries, said, found.rows, found.offsets)
         check_finite(queries, vectors)
         return SBNetQueries(
             query_ids=tuple(query.id for query in queries),
             vectors=vectors,
-            sentences=dict(zip(read.texts, spoken, strict=True)),
+            sentences=dict(zip(found.texts, spoken, strict=True)),
             embedding_id=self._embedding_id,
-            texts=TextFactors(said["affinity"], said["offset"], said["told"], said["told_gate"], read.tokens),
-            rows=read.rows,
-            offsets=read.offsets,
+            texts=TextFactors(said["affinity"], said["offset"], said["told"], said["told_gate"], found.tokens),
+            rows=found.rows,
+            offsets=found.offsets,
         )
 
     def _vectors(

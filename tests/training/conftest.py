@@ -10,6 +10,13 @@ import pytest
 import torch
 
 
+@pytest.fixture(autouse=True)
+def subnormal_numbers():
+    """What a verb told this process's CPU ends with its test."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture
 def one_thread():
     """One thread for PyTorch: small models gain nothing from more, and busy machines lose by them."""

@@ -38,17 +38,14 @@ def ablate(
     backbones are trained too run on a GPU alone. Each run is measured after its last epoch, on the held-out scene
     (schedule.validation_scene). An interrupted ablation goes on when the same command is given again.
     """
-    import torch
-
     from nlvr.engine.notices import Notices
     from nlvr.engine.progress import progress_bars
 
+    from .. import cpu
     from ..cli import choose_device
-    from ..heap import keep_freed_memory
     from . import job
 
-    keep_freed_memory()
-    torch.set_flush_denormal(True)  # attention makes many, which take some CPUs a hundred times as long as others
+    cpu.prepare()
     overrides = [*(settings or []), *([f"schedule.epochs={epochs}"] if epochs else [])]
     what = job.Job(config, tracks, frames, output, seeds=seeds, overrides=overrides, device=choose_device(device))
     notices = Notices()

@@ -183,7 +183,7 @@ class ScheduleConfig:
 class ScoreConfig:
     """The score of a pair.
 
-    ctm_weight: λ of eq. 22.
+    ctm_weight: λ of eq. 22, also of motion.
     match: what a colour, type or motion counts: its "probability" where most sentences name it (eq. 21), or the "log"
         of that, by the share of the sentences that name it.
     nl_labels: where no sentence names a colour or type, CTM (eq. 21) takes the language module's prediction; otherwise

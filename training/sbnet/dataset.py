@@ -16,10 +16,10 @@ import numpy as np
 from nlvr.engine.frames import frame_number, frame_order
 from nlvr.engine.language import COLOURS, MOTIONS, TYPES, read_query
 from nlvr.engine.preprocess import Recipe
-from nlvr.engine.sampling import Shot, ShotPlan, check_boxes, image_size
+from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 
 from ..augment import mirrored_sentence, mixed_background
-from ..data import ahead, batch_ends, nothing_readable, sentences
+from ..data import ahead, batch_ends, image_sizes, nothing_readable, sentences
 from ..features import FeatureFile
 from ..paths import Path
 from ..readings import mirrored_labels
@@ -95,6 +95,7 @@ class SBNetDataset:
         self._negatives = NegativeSampler(*self._labels.T[:2], probability=config.negatives.probability)
         check_boxes(tracks, store)
         self._shots = ShotPlan(tracks, store, "all").shots
+        self._sizes = image_sizes(tracks, store) if config.modules.motion else []
         self._frames, self._frame_of = np.unique([self._frame(shot) for shot in self._shots], return_inverse=True)
         self._views: Views | None = None
         self._shots_in: dict[str, list[Shot]] = defaultdict(list)
@@ -207,8 +208,8 @@ class SBNetDataset:
         paths = []
         for row, side in zip(rows.tolist(), sides.tolist(), strict=True):
             track = self.tracks[row]
-            path, size = Path.draw(strength, most, generator), image_size(track, self.store)
-            paths.append(path.points(track.boxes, *size, self._recipe, mirrored=bool(side)))
+            path = Path.draw(strength, most, generator)
+            paths.append(path.points(track.boxes, *self._sizes[row], self._recipe, mirrored=bool(side)))
         points, lengths = zip(*paths, strict=True)
         return np.stack(points), np.array(lengths, np.int64)
 

@@ -13,16 +13,16 @@ from torch import Tensor
 from nlvr.engine.errors import ScoreError
 from nlvr.engine.frames import frame_order
 from nlvr.engine.preprocess import Recipe, points
-from nlvr.engine.sampling import ShotPlan, image_size
+from nlvr.engine.sampling import ShotPlan
 
 from ..backbones.pooling import masked_mean
+from ..data import image_sizes
 from .attributes import Attributes, box_mean
 from .scoring import (
-    colour_type_match,
     mask_prediction_ratio,
-    motion_match,
     probability,
     query_says,
+    shown,
     substitution_similarity,
 )
 from .substitution import Substitutes
@@ -204,29 +204,30 @@ def _motion_matches(model: SBNet, queries: Sequence[Query], tracks: Sequence[Tra
     """Return how well each track's path fits what each query says of motion, 0 without its module: float64 [Q, T]."""
     if model.motion is None:
         return np.zeros((len(queries), len(tracks)))
-    paths = [points(track.boxes, *image_size(track, store), Recipe()) for track in tracks]
+    sizes = image_sizes(tracks, store)
+    paths = [points(track.boxes, *size, Recipe()) for track, size in zip(tracks, sizes, strict=True)]
     device = next(model.parameters()).device
     lines, lengths = (torch.tensor(np.array(part), device=device) for part in zip(*paths, strict=True))
-    moves = model.motion(lines, lengths)
     match = model.config.score.match
-    said = [query_says(query, match, None) for query in queries]
-    return np.array([[motion_match(path, of, match).item() for path in moves[:, None]] for of in said])
+    seen = torch.stack([shown(path, match) for path in model.motion(lines, lengths)[:, None]])
+    said = torch.stack([query_says(query, match, None).motion for query in queries])
+    return (said.to(seen) @ seen.T).cpu().numpy()
 
 
 def _colour_type_matches(
     model: SBNet, queries: Sequence[Query], sentences: _Sentences, of_track: Sequence[Sequence[_Sight]]
 ) -> np.ndarray:
     """Return CTM of each query and track, 0 without its module: float64 [Q, T]."""
-    matches = np.zeros((len(queries), len(of_track)))
     if model.image_attributes is None or model.text_attributes is None:
-        return matches
-    images = [
-        Attributes(*(torch.cat([getattr(sight.image, name) for sight in own]) for name in ("colour", "type")))
-        for own in of_track
-    ]
+        return np.zeros((len(queries), len(of_track)))
     told, score = model.text_attributes(sentences.tokens), model.config.score
-    for number, (query, rows) in enumerate(zip(queries, sentences.rows, strict=True)):
+    said = []
+    for query, rows in zip(queries, sentences.rows, strict=True):
         text = Attributes(told.colour[rows], told.type[rows]) if score.nl_labels else None
-        said = query_says(query, score.match, text)
-        matches[number] = [colour_type_match(image, said, score.match).item() for image in images]
-    return matches
+        said.append(query_says(query, score.match, text))
+    matches = 0
+    for name in ("colour", "type"):
+        logits = [torch.cat([getattr(sight.image, name) for sight in own]) for own in of_track]
+        seen = torch.stack([shown(of, score.match) for of in logits])
+        matches = matches + torch.stack([getattr(of, name) for of in said]).to(seen) @ seen.T
+    return matches.cpu().numpy()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .config import LossConfig
 
-UNLABELLED = -100  # a colour or type that no sentence names
+UNLABELLED = -100  # a colour, type or motion that no sentence names
 
 
 def segmentation_loss(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> Tensor:
@@ -33,7 +33,7 @@ def segmentation_loss(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> 
 
 
 def classification_loss(predictions: Iterable[tuple[Tensor, Tensor]], *, smoothing: float = 0.1) -> Tensor:
-    """Return Lcls = −Σ_Z Pgt[Z] · log softmax(Z) over the four predictions Z = Cn, Tn, Ci, Ti (eq. 25).
+    """Return Lcls = −Σ_Z Pgt[Z] · log softmax(Z) over predictions Z: Cn, Tn, Ci and Ti (eq. 25), or motion.
 
     Each is a mean over its labelled samples; `smoothing` of a label is spread evenly over all classes.
 
@@ -84,7 +84,7 @@ def future_loss(predicted: Tensor, following: Tensor, counted: Tensor) -> Tensor
 
 
 def total_loss(parts: Mapping[str, Tensor], weights: LossConfig) -> Tensor:
-    """Return L = Lseg + λ1·Lcls + Lsub + λ2·Lfut (eq. 23) over the parts whose modules are switched on.
+    """Return L = Lseg + λ1·Lcls + Lsub + λ2·Lfut (eq. 23), with motion beside them, of what is switched on.
 
     parts: of "segmentation", "classification", "substitution", "future" and "motion", the losses there are.
     """

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class PairScore:
     """Prob (eq. 22) and its terms; a term whose module is switched off is 0.
 
-    mpr: in [0, 1].  ss: in [−2, 2].  ctm, motion: before λ; in [0, 2] and [0, 1], or logarithms of such.
+    mpr: in [0, 1].  ss: in [−2, 2].  ctm, motion: before λ; in [0, 2] and [0, 1], for "log"
+        of each of their attributes in [log ERRING, log (1 + ERRING)].
     """
 
     mpr: float
@@ -79,9 +80,18 @@ def motion_match(path: Tensor, said: Said, match: Match) -> Tensor:
     return _match(path, said.motion, match)
 
 
-def _match(logits: Tensor, counts: Tensor, match: Match) -> Tensor:
+def shown(logits: Tensor, match: Match) -> Tensor:
+    """Return what counts of each value, float [K]: its probability by the mean logits, or the logarithm of that.
+
+    logits: float [F, K].
+    """
     shares = logits.mean(0).softmax(0)
-    return ((shares + ERRING).log() if match == "log" else shares) @ counts.to(shares)
+    return (shares + ERRING).log() if match == "log" else shares
+
+
+def _match(logits: Tensor, counts: Tensor, match: Match) -> Tensor:
+    values = shown(logits, match)
+    return values @ counts.to(values)
 
 
 def query_says(query: Query, match: Match, text: Attributes | None) -> Said:

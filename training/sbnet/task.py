@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     from .config import SBNetConfig
     from .dataset import Batch, Views
-    from .encoders import ImageModule
     from .model import Output, SBNet
 
 
@@ -107,7 +105,12 @@ class SBNetTask:
         """Return what the backbone makes of views of the tracks, having seen to it that the sentences are read too."""
         memory = self._memory
         if memory.views is None:
-            memory.views = self.dataset.freeze(self.config.schedule.copies, self._see, progress)
+            eyes = still(self.model.image)
+
+            def look(images: np.ndarray) -> np.ndarray:
+                return torch.cat(see(eyes.see, [images], self.device)).float().cpu().numpy()
+
+            memory.views = self.dataset.freeze(self.config.schedule.copies, look, progress)
         if memory.states is None:
             memory.states = self._states_of(self.dataset.tokens)
         return memory.views
@@ -121,13 +124,6 @@ class SBNetTask:
         if states is not None:
             return self.model.language.projection(states[torch.from_numpy(wordings)].to(self.device).float())
         return self.model.language(self._put(self.dataset.tokens.ids[wordings]), mask)
-
-    @cached_property
-    def _eyes(self) -> ImageModule:
-        return still(self.model.image)
-
-    def _see(self, images: np.ndarray) -> np.ndarray:
-        return torch.cat(see(self._eyes.see, [images], self.device)).float().cpu().numpy()
 
     @torch.no_grad()
     def _states_of(self, tokens: Tokens) -> Tensor:

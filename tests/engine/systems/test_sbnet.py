@@ -473,3 +473,49 @@ def test_shots_that_do_not_go_together_are_refused(change, words):
     assert len(Shots(**whole).frames) == 2
     with pytest.raises(InputError, match=words):
         Shots(**{**whole, **change})
+
+
+@pytest.fixture(scope="module")
+def trained(sbnet):
+    """A bundle that also reads the paths of tracks."""
+    with Engine(sbnet.parent / "sbnet-compact", device="cpu", threads=1) as engine:
+        yield engine
+
+
+def test_a_path_tells_which_way_a_track_goes_whatever_its_frames_show(trained, tracks, sample):
+    whole = tracks[0]
+    turned = {
+        "left": np.linspace([700, 400], [100, 380], 24) + np.outer(np.linspace(0, 1, 24) ** 2, [0, -250]),
+        "still": np.tile([300.0, 200.0], (24, 1)),
+    }
+    made = [
+        Track(name, (whole.frames[0],) * 24, np.column_stack([path, np.full((24, 2), 40.0)]))
+        for name, path in turned.items()
+    ]
+    index = trained.encode_tracks(made, sample, frames_per_track="last")
+    stops, goes = trained.rank(index, [Query("a", ("A car stops.",)), Query("b", ("A car.",))])
+    assert list(stops.terms) == ["mpr", "ss", "ctm", "motion"]
+    motion = dict(zip(stops.track_ids, stops.terms["motion"].tolist(), strict=True))
+    assert motion["still"] > motion["left"]
+    assert not goes.terms["motion"].any()
+    np.testing.assert_allclose(sum(stops.terms.values()), stops.scores, atol=1e-5)
+
+
+def test_no_other_track_or_setting_reaches_what_a_path_tells(trained, sbnet, tracks, sample):
+    few = tracks[:5]
+    index = trained.encode_tracks(few, sample, frames_per_track="last")
+    with Engine(sbnet.parent / "sbnet-compact", device="cpu", threads=2, batch_size=3) as other:
+        assert other.encode_tracks(few, sample, frames_per_track="last").vectors.tobytes() == index.vectors.tobytes()
+        alone = other.encode_tracks(few[2:3], sample, frames_per_track="last")
+    row = list(index.track_ids).index(few[2].id)
+    assert alone.vectors[0].tobytes() == index.vectors[row].tobytes()
+
+
+def test_a_bundle_that_tells_motion_needs_the_graph_that_reads_it(trained, tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(trained.bundle.path, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["graphs"]["path"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="has no graph path"):
+        Engine(folder, device="cpu")

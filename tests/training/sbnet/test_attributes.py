@@ -54,17 +54,21 @@ def test_the_image_heads_are_two_layers_and_normalise_where_asked(norm):
 
 @settings(deadline=None)
 @given(
-    left=st.integers(0, CELLS - 1), top=st.integers(0, CELLS - 1), width=st.integers(1, CELLS), side=st.integers(1, 9)
+    left=st.integers(0, CELLS - 1),
+    top=st.integers(0, CELLS - 1),
+    width=st.integers(1, CELLS),
+    height=st.integers(1, CELLS),
+    side=st.integers(1, 9),
 )
-def test_a_boxs_map_is_read_between_cells_and_never_beyond_the_box(left, top, width, side):
-    right, bottom = min(CELLS, left + width), min(CELLS, top + 2)
+def test_a_boxs_map_is_read_between_cells_and_never_beyond_the_box(left, top, width, height, side):
+    right, bottom = min(CELLS, left + width), min(CELLS, top + height)
     boxes = torch.zeros(1, CELLS, CELLS, dtype=torch.bool)
     boxes[:, top:bottom, left:right] = True
     corners = box_corners(boxes)
     assert corners.tolist() == [[left, top, right, bottom]]
     across, down = torch.arange(CELLS, dtype=torch.float32), 10 * torch.arange(CELLS, dtype=torch.float32)
     ramp = (across[None, :] + down[:, None])[None, None]
-    ramp = torch.where(boxes[:, None], ramp, torch.nan_to_num(torch.tensor(1e6)))
+    ramp = torch.where(boxes[:, None], ramp, 1e6)
     found = box_map(ramp, corners, side)[0, 0]
     for row in range(side):
         for column in range(side):
