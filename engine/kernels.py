@@ -208,7 +208,7 @@ def isas() -> list[str]:
 def flush_subnormals() -> None:
     """Have the calling thread take floats below the normal range (1e-38 in float32) as zero, from now on.
 
-    A softmax makes many of them, and some CPUs take a hundred times as long for each as for another number.
+    A softmax makes many of them, and some CPUs take many times as long for each as for another number.
     """
     _kernels.flush_subnormals()
 

@@ -13,7 +13,7 @@ _MOST, _OLDER_MOST = 2**31 - 1, 2**25  # bytes
 def prepare() -> None:
     """Make what this process does on a CPU faster; to be called before PyTorch has made its threads.
 
-    Attention makes many numbers below float32's normal range, and some CPUs take a hundred times as long for each.
+    Attention makes many numbers below float32's normal range, and some CPUs take many times as long for each.
     """
     keep_freed_memory()
     torch.set_flush_denormal(True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from ..sampling import Shot, ShotPlan, check_boxes, image_size
 from ..tokenizer import Tokenizer
 from .sbnet_frames import FrameEncoder
 from .sbnet_mask import MaskTerm
-from .sbnet_queries import ERRING, QueryEncoder
+from .sbnet_queries import ERRING, Match, QueryEncoder
 from .shots import encode_shots, in_flight
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from ..runtime.graph import Feeds
     from . import Progress
     from .sbnet_frames import Key
-    from .sbnet_queries import Match, SBNetQueries
+    from .sbnet_queries import SBNetQueries
 
 REMEDY = "export the bundle again with `nlvr-engine export`"
 TERMS = {"ss": ("image", "text"), "ctm": ("colour", "type"), "motion": ("motion", "motion")}  # first and last slices
@@ -276,7 +276,7 @@ class Scoring:
         ascending = all(_is_count(side) for side in sides) and sides == sorted(set(sides))
         wanted = {
             "ctm_weight": (isinstance(weight, int | float) and type(weight) is not bool, "a number"),
-            "match": (found.get("match") in ("probability", "log"), "probability or log"),
+            "match": (found.get("match") in get_args(Match), " or ".join(get_args(Match))),
             "nl_labels": (isinstance(found.get("nl_labels"), bool), "true or false"),
             "windows": (ascending and sides[-1:] == [dims[3]], f"ascending numbers of cells that end with {dims[3]}"),
             "mask_halo": (_is_count(found.get("mask_halo")), "a number of cells"),

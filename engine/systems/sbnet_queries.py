@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from ..tokenizer import Tokenizer
     from . import Progress
 
-    Match = Literal["probability", "log"]
 
-
+Match = Literal["probability", "log"]
 ERRING = 0.01  # added to a probability before its logarithm: sentences err, so nothing is impossible
 
 

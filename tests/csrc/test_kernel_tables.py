@@ -32,7 +32,10 @@ def test_this_machine_gives_the_scalar_bits(tmp_path):
 
 @pytest.mark.skipif(CROSS is None or EMULATOR is None, reason="needs aarch64-linux-gnu-g++ and qemu-aarch64")
 def test_neon_gives_the_scalar_bits(tmp_path):
-    files = [TESTS / "isa_test.cpp", *(SOURCES / f"{name}.cpp" for name in ("isa", "kernels_scalar", "kernels_neon"))]
+    files = [
+        TESTS / "isa_test.cpp",
+        *(SOURCES / f"{name}.cpp" for name in ("isa", "kernels_scalar", "kernels_neon", "subnormals")),
+    ]
     strict = ["-static", "-Wall", "-Wextra", "-Werror", "-DNLVR_AARCH64"]
     objects = [compiled(CROSS, file, tmp_path, *strict) for file in files]
     assert outcome([EMULATOR, linked(CROSS, objects, tmp_path, "-static")]) == ["scalar", "neon"]

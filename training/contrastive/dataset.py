@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,10 @@ import numpy as np
 
 from nlvr.engine import preprocess
 from nlvr.engine.frames import frame_order
-from nlvr.engine.sampling import Shot, ShotPlan, check_boxes, image_size
+from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 
 from ..augment import mirrored_sentence
-from ..data import ahead, batch_ends, nothing_readable, sentences
+from ..data import ahead, batch_ends, image_sizes, nothing_readable, sentences
 from ..paths import Path
 from ..readings import mirrored_labels, said_labels, shown_labels
 from ..scenes import camera
@@ -335,6 +335,10 @@ class ContrastiveDataset:
         vehicles = Vehicles.stack([found[row][0] for row in untried])
         return vehicles, np.array([found[row][1] for row in untried], np.int64)
 
+    @cached_property
+    def _sizes(self) -> list[tuple[int, int]]:
+        return image_sizes(self.tracks, self.store)
+
     def _random_features(
         self, seen: Copies, rows: np.ndarray, generator: np.random.Generator
     ) -> tuple[Vehicles, np.ndarray]:
@@ -343,7 +347,7 @@ class ContrastiveDataset:
         mirrored = seen.mirrored[rows, copies]
         paths = []
         for row, side, bare in zip(rows.tolist(), mirrored.tolist(), seen.bare[rows, copies].tolist(), strict=True):
-            size = image_size(self.tracks[row], self.store)
+            size = self._sizes[row]
             path = Path.draw(self.augment.path, self.recipe.max_points, generator)
             if bare:
                 paths.append(preprocess.points(WHOLE, *size, self.recipe))

@@ -206,7 +206,7 @@ def test_a_run_that_is_left_early_does_not_hang_and_closes_its_rows(blocks, take
 
 
 def test_threads_that_run_blocks_take_subnormal_numbers_as_zero(blocks):
-    """Some CPUs take a hundred times as long for them, and the masks of SBNet are full of them."""
+    """Some CPUs take many times as long for them, and the masks of SBNet are full of them."""
     tiny = np.full(4, 1e-39, np.float32)
 
     class Adding(Doubling):
