@@ -197,6 +197,9 @@ def _graphs(model: SBNet, exported: SBNet, *, precision: Precision) -> dict[str,
             "box": torch.tensor([[0, 0, 3, 2]]).repeat(2, 1),
             **_window(),
         }
+        if image.grid:
+            width = model.image_attributes.network.cells_width
+            boxes["grid"] = torch.rand(2, width, model.config.cells, model.config.cells)
         graphs["track"] = GraphSource(TrackSide(model), track, boxes, track.outputs, BLOCK["track"], "fp32", AXES)
     if model.motion:
         paths = {

@@ -19,6 +19,13 @@ def prepare() -> None:
     torch.set_flush_denormal(True)
 
 
+def release_freed_memory() -> None:
+    """Give back what has been freed: what a process keeps lies between what it freed, and would be held for good."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def keep_freed_memory() -> None:
     """Have this process keep large blocks that it frees, for the next of their size.
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from nlvr.engine.errors import unwritable
 
+from .cpu import release_freed_memory
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -51,10 +53,18 @@ class FeatureFile:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """Return arrays, float32 [K, …], each channel off by (greatest − least) / 510 at most."""
-        low, high = np.stack([self._bounds[row] for row in rows], axis=1)
-        return self._levels[rows].astype(np.float32) * ((high - low) / np.float32(_LEVELS)) + low
+        return self.first(self._shape[0], rows)
+
+    def first(self, channels: int, rows: np.ndarray) -> np.ndarray:
+        """Return the first so many channels of arrays as `[rows]` does, and read no others."""
+        low, high = np.stack([self._bounds[row][:, :channels] for row in rows], axis=1)
+        values = np.stack([self._levels[row, :channels] for row in rows]).astype(np.float32)
+        values *= (high - low) / np.float32(_LEVELS)
+        values += low
+        return values
 
     def _grow(self, count: int) -> None:
+        release_freed_memory()  # what made the arrays left holes as large as they are
         try:
             # A hole in a file is found out when it is written, and then ends the process.
             os.posix_fallocate(self._file.fileno(), 0, count * int(np.prod(self._shape)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nlvr.engine.language import COLOURS, MOTIONS, TYPES, read, vote
+from nlvr.engine.language import COLOURS, MOTIONS, TYPES, read, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 SHOWN = (len(COLOURS), len(TYPES), len(MOTIONS))
 SAID = tuple(count + 1 for count in SHOWN)  # or nothing of the kind
-UNKNOWN = -1
+UNKNOWN = -1  # a colour, type or motion that no sentence names
 _LEFT, _RIGHT = MOTIONS.index("left"), MOTIONS.index("right")
 
 
 def shown_labels(tracks: Iterable[Track]) -> np.ndarray:
-    """Return what most sentences of each track say of it: int64 [T, 3], −1 where none says anything."""
-    return np.array([_numbers(vote(map(read, track.nl))) for track in tracks], np.int64).reshape(-1, 3)
+    """Return what most sentences of each track say of it: int64 [T, 3], −1 where none says anything.
+
+    Descriptions of other views speak for colour and type: one view's few sentences err more often than all of them.
+    """
+    votes = [_numbers(read_query(track.nl, track.nl_other_views)) for track in tracks]
+    return np.array(votes, np.int64).reshape(-1, 3)
 
 
 def said_labels(sentences: Iterable[str]) -> np.ndarray:

@@ -293,7 +293,15 @@ def _is_count(value: object) -> bool:
 
 
 def _check_layout(bundle: Bundle) -> None:
-    """Refuse a vector whose slices are not those that the graphs fill, one after the other. Raises BundleError."""
+    """Refuse graphs that do not fit each other, and a vector whose slices they do not fill, one after the other.
+
+    Raises BundleError.
+    """
+    made, taken = bundle.graphs["image"].outputs, bundle.graphs["track"].inputs if "track" in bundle.graphs else {}
+    for name in ("features", "grid"):
+        if name in taken and taken[name] != made.get(name):
+            fact = f"graph track takes {name} as {taken[name]}, and graph image returns {made.get(name, 'none')}"
+            raise BundleError(bundle.path, fact, REMEDY)
     returned = {
         name: dims[-1]
         for graph in ("image", "track", "path")

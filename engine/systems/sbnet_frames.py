@@ -104,7 +104,7 @@ class FrameEncoder:
                 if self._track is None:
                     vectors.update(dict.fromkeys(fresh, np.zeros(0, np.float32)))
                 else:
-                    yield from self._box_feeds(row["features"], [cells for _, cells in fresh])
+                    yield from self._box_feeds(row, [cells for _, cells in fresh])
 
         if self._track is None:
             deque(rows(), maxlen=0)  # there is nothing to run, and the views are kept
@@ -191,10 +191,15 @@ class FrameEncoder:
         if last is not None:
             progress("encode frames", done + 1, frames)
 
-    def _box_feeds(self, features: NDArray[np.floating], boxes: Sequence[Cells]) -> Iterator[Feeds]:
-        """Yield what the graph `track` takes of each box in one view, pooled for all of them at once."""
+    def _box_feeds(self, row: Row, boxes: Sequence[Cells]) -> Iterator[Feeds]:
+        """Yield what the graph `track` takes of each box in one view, pooled for all of them at once.
+
+        row: what the graph `image` returned of the view.
+        """
         if not boxes:
             return
+        features = row["features"]
+        grid = {"grid": row["grid"]} if "grid" in row else {}
         places = np.array([(0, *box) for box in boxes], np.int32)
         pooled = kernels.masked_pool(features[None], places)
         for box, own in zip(places[:, 1:], pooled, strict=True):
@@ -205,6 +210,7 @@ class FrameEncoder:
                 "box": box.astype(np.int64),
                 "rows": rows,
                 "columns": columns,
+                **grid,
             }
 
 

@@ -120,10 +120,20 @@ def test_a_cut_list_is_that_of_brute_force_and_skips_pairs(exported, gallery, sa
         ],
         ["modules.classification=false"],
         ["modules.substitution=false"],
+        ["model.grid=4"],
+        ["model.grid=4", "modules.substitution=false"],
         ["modules.classification=false", "modules.substitution=false", "modules.future=false"],
         ["modules.classification=false", "modules.substitution=false", "modules.motion=true"],
     ],
-    ids=["every choice the other way", "no classification", "no substitution", "the mask alone", "mask and motion"],
+    ids=[
+        "every choice the other way",
+        "no classification",
+        "no substitution",
+        "a grid",
+        "a grid alone",
+        "the mask alone",
+        "mask and motion",
+    ],
 )
 def test_every_setting_scores_as_the_dense_network_does(export, samples, overrides):
     model, made = export(*overrides, gate=False)
@@ -154,7 +164,7 @@ def test_every_setting_scores_as_the_dense_network_does(export, samples, overrid
 
 
 def test_half_precision_keeps_half_maps_and_ranks_alike(export, samples):
-    _, made = export(precision="fp16")
+    _, made = export("model.grid=4", precision="fp16")
     assert made.manifest["parity"]["batches"]["1"]["overlap"] >= 0.9
     assert made.graphs["image"].outputs["features"][0] == "float16"
     precisions = {name: graph.precision for name, graph in made.graphs.items()}

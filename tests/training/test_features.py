@@ -20,6 +20,7 @@ def test_arrays_come_back_to_half_a_level_however_often_the_file_has_grown(monke
     assert (found.dtype, found.shape) == (np.float32, (4, 4, 3, 3))
     spans = np.ptp(values[order], axis=(2, 3))
     assert (np.abs(found - values[order]).max(axis=(2, 3)) <= spans / 510 * 1.001).all()
+    np.testing.assert_array_equal(kept.first(3, order), found[:, :3])
 
 
 def test_an_array_of_one_value_comes_back_exactly():

@@ -9,8 +9,8 @@ from nlvr.engine.language import COLOURS, MOTIONS, TYPES
 from nlvr.training.readings import SHOWN, mirrored_labels, said_labels, shown_labels
 
 
-def track(*sentences):
-    return Track("t", ("a.jpg",), np.ones((1, 4)), sentences, ())
+def track(*sentences, others=()):
+    return Track("t", ("a.jpg",), np.ones((1, 4)), sentences, others)
 
 
 def test_a_track_shows_what_most_of_its_sentences_say():
@@ -18,6 +18,13 @@ def test_a_track_shows_what_most_of_its_sentences_say():
         [track("A red sedan turns left.", "A maroon SUV turns left.", "A red sedan."), track("Something moves.")]
     )
     assert labels.tolist() == [[COLOURS.index("red"), TYPES.index("sedan"), MOTIONS.index("left")], [-1, -1, -1]]
+
+
+def test_other_views_speak_for_colour_and_type_and_not_for_motion():
+    others = ("A gray van stops.", "A gray SUV stops.", "A silver van stops.")
+    labels = shown_labels([track("A vehicle.", others=others), track("A blue pickup turns left.", others=others)])
+    gray_van = [COLOURS.index("gray"), TYPES.index("van")]
+    assert labels.tolist() == [[*gray_van, -1], [*gray_van, MOTIONS.index("left")]]
 
 
 def test_a_sentence_that_says_nothing_has_a_label_of_its_own():

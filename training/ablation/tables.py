@@ -94,7 +94,7 @@ _SBNET = Ablation(
     on_features=('schedule.frozen=["image", "language"]', *_FAST),
     seen_by=("modules.future=true",),
     # P1 has none of these, and matches as eq. 21 does.
-    common=("model.mixing=0", "model.grid=0", "modules.motion=false", "score.match=probability"),
+    common=("model.mixing=0", "model.grid=0", "schedule.beside=0", "modules.motion=false", "score.match=probability"),
 )
 
 _CONTRASTIVE = Ablation(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .weights import EFFICIENTNET_LITE0, PackagedWeights
 
@@ -32,6 +33,7 @@ _STAGES = (
 LEVELS = (2, 3, 4)  # stages whose outputs are read beside the head's: 40 channels at stride 8, 80 and 112 at stride 16
 _ENDS = [sum(repeats for repeats, *_ in _STAGES[: stage + 1]) - 1 for stage in LEVELS]
 LEVEL_WIDTHS = tuple(_STAGES[stage][-1] for stage in LEVELS)
+_CELL = 16  # pixels a side of a cell of `early_map`: the stride of the last of LEVELS
 
 
 def _published(path: Path, names: Sequence[str]) -> dict[str, Tensor]:
@@ -49,6 +51,7 @@ class EfficientNetLite0(nn.Module):
     """
 
     width = 1280
+    early_width = 3 + sum(LEVEL_WIDTHS)
     packaged = PackagedWeights(EFFICIENTNET_LITE0, _published)
 
     def __init__(self, *, stride: int = 32) -> None:
@@ -80,6 +83,16 @@ class EfficientNetLite0(nn.Module):
             if number in _ENDS:
                 outputs.append(x)
         return [*outputs, self.head(x)]
+
+    @staticmethod
+    def early_map(images: Tensor, levels: Sequence[Tensor]) -> Tensor:
+        """Return what is seen before the head, at stride 16: float [B, early_width, S/16, S/16].
+
+        images: as the network takes them, averaged over cells.  levels: what it made of them.
+        The head tells kinds of objects apart and has given up much of their colours.
+        """
+        fine, *coarse = levels[:-1]
+        return torch.cat([functional.avg_pool2d(images, _CELL), functional.avg_pool2d(fine, 2), *coarse], dim=1)
 
     def load_published(self) -> Self:
         """Take the published checkpoint's tensors. Raises InputError when it is not there."""

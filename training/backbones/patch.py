@@ -43,18 +43,27 @@ class GridNetwork(nn.Module):
     """A tower's map of a crop, float [B, C, h, w] → features float32 [B, 384]: means and maxima over what it sees."""
 
     width = 2 * _COARSE[-1]
+    cells_width = _INNER
 
     def __init__(self, channels: int) -> None:
         """channels: C."""
         super().__init__()
-        layers: list[nn.Module] = [nn.BatchNorm2d(channels)]
-        layers += _convolution(channels, _INNER, stride=1, kernel=1) + _convolution(_INNER, _INNER, stride=1)
+        self.cells = nn.Sequential(nn.BatchNorm2d(channels), *_convolution(channels, _INNER, stride=1, kernel=1))
+        layers = _convolution(_INNER, _INNER, stride=1)
         for before, width in pairwise((_INNER, *_COARSE)):
             layers += _convolution(before, width, stride=2)
         self.layers = nn.Sequential(*layers)
 
     def forward(self, grid: Tensor) -> Tensor:
-        return _summary(self.layers(grid.float()))
+        return self.look(self.by_cell(grid))
+
+    def by_cell(self, grid: Tensor) -> Tensor:
+        """Return what is read of each cell by itself, float32 [B, 96, h, w], of which `look` takes any part."""
+        return self.cells(grid.float())
+
+    def look(self, cells: Tensor) -> Tensor:
+        """Return the features of maps, float32 [B, 96, h, w]."""
+        return _summary(self.layers(cells))
 
 
 def _summary(maps: Tensor) -> Tensor:

@@ -59,7 +59,8 @@ class ModelConfig:
 class AugmentConfig:
     """What training does to a track's pictures and points; nothing by default, as in P2.
 
-    flip: probability of mirroring a track, which swaps left and right in its sentences.
+    flip: probability of mirroring a track, which swaps left and right in its sentences; what frozen towers saw of its
+        crop is mirrored anew in each batch.
     photo: strength of the changes of light, colours and sharpness (`nlvr.training.augment.Photo`).
     box: how far the edges of a crop move, as a share of its sides.
     path: how far the box points are cut at their ends, moved and stretched, as shares.

@@ -66,6 +66,19 @@ class Seen:
         """Return the same with features in float16."""
         return Seen.each(lambda values: values if values.dtype == np.uint8 else values.astype(np.float16), self)
 
+    def turned(self, which: np.ndarray) -> Seen:
+        """Return the same with some crops and their maps turned left to right, which are others to what reads them.
+
+        which: bool [B].
+        """
+
+        def turn(values: np.ndarray | None, axis: int) -> np.ndarray | None:
+            if values is None:
+                return None
+            return np.where(which.reshape(-1, *(1,) * (values.ndim - 1)), np.flip(values, axis), values)
+
+        return Seen(self.background, self.crop, turn(self.patch, 2), turn(self.grid, 3))
+
     @classmethod
     def stack(cls, parts: Sequence[Seen]) -> Seen:
         return cls.each(lambda *values: np.stack(values), *parts)
@@ -354,4 +367,6 @@ class ContrastiveDataset:
             else:
                 paths.append(path.points(self.tracks[row].boxes, *size, self.recipe, mirrored=side))
         points, lengths = zip(*paths, strict=True)
-        return Vehicles.of(seen.seen[rows, copies], points, lengths), mirrored.astype(np.int64)
+        shown = seen.seen[rows, copies]
+        turned = generator.random(len(rows)) < self.augment.flip
+        return Vehicles.of(shown.turned(turned), points, lengths), mirrored.astype(np.int64)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..backbones.heads import Head, Standardise
+from ..backbones.heads import LOOKS_DROPOUT, Head, Standardise
 from ..backbones.motion import Course, MotionEncoder
 from ..backbones.patch import GridNetwork, PatchNetwork
 from ..backbones.pixels import Normalise
@@ -77,7 +77,7 @@ class VehicleEncoder(nn.Module):
         path = self.motion.width + (self.course.width if self.course else 0)
         self.looks_head = self.path_head = None
         if config.model.attributes:
-            self.looks_head = Head(small + (0 if self.grid else cut), sum(SHOWN[:2]))
+            self.looks_head = Head(small + (0 if self.grid else cut), sum(SHOWN[:2]), dropout=LOOKS_DROPOUT)
             self.path_head = Head(path, SHOWN[2])
         # The levels of EfficientNet differ in their scales.
         self.projection = Projection(

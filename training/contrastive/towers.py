@@ -22,7 +22,7 @@ from ..backbones.weights import CLIP_NAME, loading
 from ..torchvision_schemas import declare_missing_operators
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .config import ContrastiveConfig
 
@@ -85,15 +85,19 @@ class EfficientNetTower(EfficientNetLite0):
     """EfficientNet-Lite0, the head and some earlier stages, averaged over the image."""
 
     width = EfficientNetLite0.width + sum(LEVEL_WIDTHS)
-    grid = LEVEL_WIDTHS[-1]
+    grid = EfficientNetLite0.early_width
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.see(images)[0]
+        return self._averages(self.levels(images))
 
     def see(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the averages, and the map of the last stage at stride 16: float [B, 112, S/16, S/16]."""
+        """Return the averages, and the map of what is seen before the head: float [B, 235, S/16, S/16]."""
         levels = self.levels(images)
-        return torch.cat([level.mean((2, 3)) for level in levels], dim=1), levels[-2]
+        return self._averages(levels), self.early_map(images, levels)
+
+    @staticmethod
+    def _averages(levels: Sequence[Tensor]) -> Tensor:
+        return torch.cat([level.mean((2, 3)) for level in levels], dim=1)
 
 
 class TinyImageTower(TinyImageEncoder):

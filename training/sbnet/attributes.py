@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nlvr.engine.language import COLOURS, TYPES
 
+from ..backbones.heads import LOOKS_DROPOUT, Head
 from ..backbones.patch import GridNetwork
 
 if TYPE_CHECKING:
@@ -40,10 +41,22 @@ def box_corners(boxes: Tensor) -> Tensor:
     return torch.stack([left, top, left + columns.sum(1), top + rows.sum(1)], dim=1)
 
 
-def box_map(features: Tensor, corners: Tensor, side: int) -> Tensor:
-    """Return what FI is at the middles of side × side equal parts of each box, between cells linearly.
+def moved(corners: Tensor, moves: Tensor, side: int) -> Tensor:
+    """Return boxes with their sides moved: float [N, 4], within the map, a cell wide and high at least.
 
-    features: FI, float [N, c, h, w].  corners: int64 [N, 4], as of `box_corners`; nothing beyond them is read.
+    corners: int64 [N, 4], as of `box_corners`.  moves: float [N, 4], as shares of the box.  side: cells of the map's.
+    """
+    size = (corners[:, 2:] - corners[:, :2]).repeat(1, 2)
+    first, end = (corners + moves * size).split(2, dim=1)
+    first = first.clamp(0, side - 1)
+    return torch.cat([first, torch.maximum(end.clamp(max=side), first + 1)], dim=1)
+
+
+def box_map(features: Tensor, corners: Tensor, side: int) -> Tensor:
+    """Return what maps hold at the middles of side × side equal parts of each box, between cells linearly.
+
+    features: float [N, c, h, w].  corners: [N, 4], as of `box_corners`, or between cells, a cell apart at least;
+    nothing beyond them is read.
     Returns float [N, c, side, side].
     """
     left, top, right, bottom = corners.t()
@@ -75,27 +88,42 @@ class TextAttributes(nn.Module):
 
 
 class ImageAttributes(nn.Module):
-    """Ci, Ti = MLPi(FIcls) (eq. 7); with a grid also of the box's own map, which a mean leaves nothing of."""
+    """Ci, Ti = MLPi(FIcls) (eq. 7)."""
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()
-        self.side = model.grid
-        self.grid = GridNetwork(model.width) if model.grid else None
-        inputs = model.width + (self.grid.width if self.grid else 0)
-        self.colours = _mlp(model, inputs, len(COLOURS))
-        self.types = _mlp(model, inputs, len(TYPES))
+        self.colours = _mlp(model, len(COLOURS))
+        self.types = _mlp(model, len(TYPES))
 
-    def forward(self, pooled: Tensor, features: Tensor, corners: Tensor) -> Attributes:
-        """pooled: FIcls, float [N, c].  features: FI, float [N, c, h, w].  corners: int64 [N, 4] (`box_corners`).
-
-        Two boxes at least in training, where statistics are taken over them.
-        """
-        if self.grid:
-            pooled = torch.cat([pooled, self.grid(box_map(features, corners, self.side))], dim=1)
+    def forward(self, pooled: Tensor) -> Attributes:
+        """pooled: FIcls, float [N, c].  Returns logits of the N boxes."""
         return Attributes(self.colours(pooled), self.types(pooled))
 
 
-def _mlp(model: ModelConfig, inputs: int, classes: int) -> nn.Sequential:
+class GridAttributes(nn.Module):
+    """Ci, Ti read in a box's own part of what the backbone sees, in the place of eq. 7: a mean keeps no shapes."""
+
+    def __init__(self, model: ModelConfig, channels: int) -> None:
+        """channels: of the backbone's map that are read, the first so many."""
+        super().__init__()
+        self.side, self.channels = model.grid, channels
+        self.network = GridNetwork(channels)
+        self.head = Head(self.network.width, len(COLOURS) + len(TYPES), dropout=LOOKS_DROPOUT)
+
+    def by_cell(self, seen: Tensor) -> Tensor:
+        """Return what is read of each cell by itself, float [N, 96, h, w]. seen: by a backbone, float [N, D, h, w]."""
+        return self.network.by_cell(seen[:, : self.channels])
+
+    def forward(self, cells: Tensor, corners: Tensor) -> Attributes:
+        """cells: as `by_cell` gives them, of the view of each box.  corners: [N, 4], as `box_map` takes them.
+
+        Returns logits of the N boxes, two at least in training, where statistics are taken over them.
+        """
+        logits = self.head([self.network.look(box_map(cells, corners, self.side))])
+        return Attributes(*logits.split((len(COLOURS), len(TYPES)), dim=1))
+
+
+def _mlp(model: ModelConfig, classes: int) -> nn.Sequential:
     hidden = model.width // 2
     norm = [nn.BatchNorm1d(hidden)] if model.head_norm else []
-    return nn.Sequential(nn.Linear(inputs, hidden), *norm, nn.ReLU(), nn.Linear(hidden, classes))
+    return nn.Sequential(nn.Linear(model.width, hidden), *norm, nn.ReLU(), nn.Linear(hidden, classes))

@@ -33,13 +33,13 @@ class ModelConfig:
     width: c = e, the channels of FI and of FN; every inner width is a fixed share of it.
     mixing: how many blocks of convolutions tell each cell of FI what lies around it, none as in P1: a backbone that
         stays as it was published then learns shapes, which a mean over a box would not tell.
-    grid: to how many cells a side a box's part of FI is brought, in which small convolutions read colour and type,
-        beside its mean; 0 for the mean alone (eq. 6).
+    grid: to how many cells a side a box's part of the backbone's map is brought, in which small convolutions read
+        colour and type; 0 for the box's mean of FI (eqs. 6, 7).
     pos2d: a two-dimensional sine code is added to FI before the co-attention.
     figt: FIgt is the mean of FI over the whole "frame" (eq. 8 as written) or over the "box".
     attention_scale: the co-attention is divided by √c (eq. 13).
     attention_order: eq. 14 takes the image map that eq. 15 has updated ("sequential") or FI itself ("parallel").
-    head_norm: batch normalisation in the colour and type heads of the image.
+    head_norm: batch normalisation in the colour and type heads that read a mean.
     weights: a folder with local copies of the pretrained weights of resnet50 and electra; empty for the loaders' own.
     """
 
@@ -98,11 +98,13 @@ class AugmentConfig:
 
     crop: side of the random crop that keeps the boxes, as a share of the frame's; 1 for none. Where the recipe shows
         what is around a box, a little more or less of that is shown instead.
-    flip: probability of mirroring a frame, which swaps left and right in its sentence.
+    flip: probability of mirroring a frame, which swaps left and right in its sentence, and anew of the boxes of
+        `schedule.beside`.
     zoom: probability of a smaller crop, down to the box itself.
     photo: strength of the changes of light, colours and sharpness (`nlvr.training.augment.Photo`).
     mix: probability of blending another frame into what lies outside the boxes.
     path: how far the points of a track's boxes are cut at their ends, moved and stretched, as shares.
+    box: how far the sides of the boxes of `schedule.beside` move, the deviation, as shares of the box.
     """
 
     crop: float = 0.8
@@ -111,6 +113,7 @@ class AugmentConfig:
     photo: float = 0.0
     mix: float = 0.0
     path: float = 0.0
+    box: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,8 @@ class ScheduleConfig:
     frozen: backbones that stay as they are ("image", "language"); they also stay in evaluation mode.
     copies: where both are frozen, how many augmented views of each track they are shown before training, which then
         runs on what they made of them; 0 runs them in every step, over every frame of every track once an epoch.
+    beside: of how many more boxes of these views each step learns colour and type alone, where `model.grid` reads
+        them: that costs little and wants to see more than masks do.
     validation_tracks, validation_frames: how many tracks of the scene held out are ranked after each epoch, and by how
         many frames each; 0 for all of them, and for the recipe's.
     validation_scene: the scene held out whole, so that no video is on both sides.
@@ -174,6 +179,7 @@ class ScheduleConfig:
     seed: int = 0
     frozen: tuple[Literal["image", "language"], ...] = ()
     copies: int = 0
+    beside: int = 0
     validation_scene: str = "S01"
     validation_tracks: int = 0
     validation_frames: int = 0
@@ -235,6 +241,9 @@ def _faults(config: SBNetConfig) -> Iterator[Fault]:
         yield "model.weights", f"{model.image} and {model.language} take no local weights", "leave it empty"
     if config.schedule.copies and set(config.schedule.frozen) != {"image", "language"}:
         yield "schedule.copies", "only frozen backbones see views beforehand", 'freeze "image" and "language", or set 0'
+    if config.schedule.beside and not (config.schedule.copies and model.grid and config.modules.classification):
+        fact = "colour and type are learned alone where a grid reads them in views that were seen beforehand"
+        yield "schedule.beside", fact, "set schedule.copies, model.grid and modules.classification, or set 0"
     if length > _LONGEST[model.language]:
         yield "text.length", f"{model.language} reads at most {_LONGEST[model.language]} tokens", "lower it"
 
@@ -254,6 +263,7 @@ _RANGES: dict[str, Range] = {
     "augment.photo": NOT_NEGATIVE,
     "augment.mix": SHARE,
     "augment.path": SHARE,
+    "augment.box": SHARE,
     "text.length": (lambda value: value >= 3, "at least 3"),
     "loss.segmentation": POSITIVE,
     "loss.classification": NOT_NEGATIVE,
@@ -272,6 +282,7 @@ _RANGES: dict[str, Range] = {
     "schedule.batch": POSITIVE,
     "schedule.seed": NOT_NEGATIVE,
     "schedule.copies": NOT_NEGATIVE,
+    "schedule.beside": (lambda value: value == 0 or value >= 2, "0, or 2 and more"),
     "schedule.validation_tracks": NOT_NEGATIVE,
     "schedule.validation_frames": NOT_NEGATIVE,
     "score.ctm_weight": NOT_NEGATIVE,

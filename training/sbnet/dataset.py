@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlvr.engine.frames import frame_number, frame_order
-from nlvr.engine.language import COLOURS, MOTIONS, TYPES, read_query
 from nlvr.engine.preprocess import Recipe
 from nlvr.engine.sampling import Shot, ShotPlan, check_boxes
 
@@ -22,8 +21,7 @@ from ..augment import mirrored_sentence, mixed_background
 from ..data import ahead, batch_ends, image_sizes, nothing_readable, sentences
 from ..features import FeatureFile
 from ..paths import Path
-from ..readings import mirrored_labels
-from .losses import UNLABELLED
+from ..readings import mirrored_labels, shown_labels
 from .negatives import NegativeSampler
 from .views import View
 
@@ -39,10 +37,26 @@ if TYPE_CHECKING:
 
     See = Callable[[np.ndarray], np.ndarray]
 
-# Streams of random numbers: the order of an epoch, the draws of a batch, the views that a frozen backbone sees.
-_ORDER, _DRAWS, _VIEWS = 1, 2, 3
+# Streams of random numbers: the order of an epoch, the draws of a batch, the views that a frozen backbone sees, and the
+# boxes beside a batch.
+_ORDER, _DRAWS, _VIEWS, _BESIDE = 1, 2, 3, 4
 _SEEN_AT_ONCE = 16  # tracks
 _MOST_MIXED = 0.6  # share of another frame in a background
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """K boxes of any views, of which colour and type alone are read.
+
+    seen: by a frozen backbone before its last layer, float32 [K, C, G, G].  boxes: bool [K, G, G], b.
+    moves: float32 [K, 4], how far each box's sides are moved: left, top, right and bottom, as shares of its own.
+    labels: int64 [K, 2], as `Batch.image_labels`.
+    """
+
+    seen: np.ndarray
+    boxes: np.ndarray
+    moves: np.ndarray
+    labels: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +69,9 @@ class Batch:
     frame_rows, text_rows: int64 [N], rows of `images` and `wordings`.
     boxes: bool [N, G, G], b.  positive: bool [N], false where the sentence describes no vehicle of the frame.
     image_labels: int64 [N, 3], colour, type and motion of the vehicle.  text_labels: int64 [N, 2], colour and type of
-    the one that the sentence is of. Places in `language.COLOURS`, `TYPES` and `MOTIONS`, or UNLABELLED.
+    the one that the sentence is of. Places in `language.COLOURS`, `TYPES` and `MOTIONS`, or `readings.UNKNOWN`.
     points: float32 [N, T, 2], lengths: int64 [N], the vehicles' paths; None where nothing reads them.
+    beside: further boxes, None without any.
     """
 
     images: np.ndarray
@@ -71,6 +86,7 @@ class Batch:
     text_labels: np.ndarray
     points: np.ndarray | None = None
     lengths: np.ndarray | None = None
+    beside: Beside | None = None
 
     @property
     def are_seen(self) -> bool:
@@ -91,7 +107,7 @@ class SBNetDataset:
         self._small = Recipe(size=config.cells, resize="area")
         texts = sentences(tracks)
         self._first_text = np.cumsum([0, *(len(track.nl) for track in tracks)])
-        self._labels = labels(tracks)
+        self._labels = shown_labels(tracks)
         self._negatives = NegativeSampler(*self._labels.T[:2], probability=config.negatives.probability)
         check_boxes(tracks, store)
         self._shots = ShotPlan(tracks, store, "all").shots
@@ -145,9 +161,9 @@ class SBNetDataset:
                 progress("views", done * len(drawn) + first + len(block), copies * len(drawn))
         return Views(views, features)
 
-    def use(self, views: Views) -> None:
-        """Take every box of every view as a sample, from now on."""
-        self._views = views
+    def use(self, views: Views, *, early_channels: int) -> None:
+        """Take every box of every view as a sample, from now on. early_channels: as ImageModule has it."""
+        self._views, self._early_channels = views, early_channels
         self._frame_of = np.repeat(np.arange(len(views.shown)), [len(one.shots) for one in views.shown])
         self._frames = np.arange(len(views.shown))
 
@@ -170,10 +186,28 @@ class SBNetDataset:
         if self._views is None:
             shown = self._read([self._shots[place] for place in order], generator)
             images = np.stack([one.image for one in shown])
-        else:
-            views = np.unique(self._frame_of[order])
-            shown, images = [self._views.shown[view] for view in views], self._views.features[views]
-        return self._batch(shown, images, generator)
+            return self._batch(shown, images, generator)
+        views = np.unique(self._frame_of[order])
+        shown, images = [self._views.shown[view] for view in views], self._views.features[views]
+        drawn = self._batch(shown, images, generator)
+        if not self.config.schedule.beside:
+            return drawn
+        return replace(drawn, beside=self._beside(self._views, np.random.default_rng((_BESIDE, seed, epoch, step))))
+
+    def _beside(self, views: Views, generator: np.random.Generator) -> Beside:
+        """Draw boxes of any views, mirrored or not: to a grid that reads cells a mirrored map is another vehicle's."""
+        count = self.config.schedule.beside
+        samples = generator.integers(len(self._frame_of), size=count)
+        drawn = self._frame_of[samples]
+        places = samples - np.searchsorted(self._frame_of, drawn)
+        seen = views.features.first(self._early_channels, drawn)
+        boxes = np.stack([views.shown[view].boxes[place] for view, place in zip(drawn, places, strict=True)])
+        mirrored = generator.random(count) < self.config.augment.flip
+        for values in (seen, boxes):
+            values[mirrored] = values[mirrored, ..., ::-1]
+        rows = [views.shown[view].shots[place].row for view, place in zip(drawn, places, strict=True)]
+        moves = self.config.augment.box * generator.standard_normal((count, 4))
+        return Beside(seen, boxes, moves.astype(np.float32), self._labels[rows, :2])
 
     def _batch(self, shown: Sequence[_Shown], images: np.ndarray, generator: np.random.Generator) -> Batch:
         """Give what is shown its sentences and labels."""
@@ -320,17 +354,6 @@ class Views:
 
     shown: Sequence[_Shown]
     features: FeatureFile
-
-
-def labels(tracks: Iterable[Track]) -> np.ndarray:
-    """Return int64 [T, 3]: each track's colour, type and motion by vote, UNLABELLED where no sentence names any."""
-    votes = [read_query(track.nl, track.nl_other_views) for track in tracks]
-    names = [(_place(vote.colour, COLOURS), _place(vote.type, TYPES), _place(vote.motion, MOTIONS)) for vote in votes]
-    return np.array(names, np.int64).reshape(-1, 3)
-
-
-def _place(name: str | None, names: Sequence[str]) -> int:
-    return UNLABELLED if name is None else names.index(name)
 
 
 def next_frame(reference: str) -> str | None:

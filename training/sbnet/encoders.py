@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..backbones import hub
-from ..backbones.efficientnet import LEVEL_WIDTHS, EfficientNetLite0
+from ..backbones.efficientnet import EfficientNetLite0
 from ..backbones.pixels import Normalise
 from ..backbones.tiny import TINY_VOCABULARY, TinyImageEncoder, TinyTextEncoder
 from ..backbones.weights import ELECTRA_NAME
@@ -22,14 +21,17 @@ if TYPE_CHECKING:
 
 
 class ImageModule(nn.Module):
-    """FI = IPM(i), i normalised (P1, eq. 4)."""
+    """FI = IPM(i), i normalised (P1, eq. 4).
+
+    early_channels: how many of the channels that the backbone sees, the first, are of what comes before its last layer.
+    """
 
     is_half = False  # whether the backbone is in float16
 
     def __init__(self, config: SBNetConfig, *, pretrained: bool) -> None:
         super().__init__()
         self.normalise = Normalise(config.recipe.mean, config.recipe.std)
-        self.backbone, channels = _IMAGE[config.model.image](config, pretrained)
+        self.backbone, channels, self.early_channels = _IMAGE[config.model.image](config, pretrained)
         width = config.model.width
         self.projection: nn.Module = nn.Identity() if channels == width else nn.Conv2d(channels, width, 1)
         if config.model.image == "efficientnet-lite0":  # whose levels differ in their scales
@@ -111,7 +113,8 @@ class HiddenStates(nn.Module):
         return self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=torch.zeros_like(ids)).last_hidden_state
 
 
-def _resnet50(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
+# Each returns a backbone, its channels, and how many of them are early ones: all where they are not told apart.
+def _resnet50(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int, int]:
     """ResNet-50 whose last stage keeps its resolution: output stride 16."""
     network = hub.resnet("ResNet50", pretrained=pretrained, weights=config.model.weights, beside=ELECTRA_NAME)
     first = network.layer4[0]
@@ -119,30 +122,27 @@ def _resnet50(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
         convolution.stride = (1, 1)
     channels = network.fc.in_features
     stem = (network.conv1, network.bn1, network.relu, network.maxpool)
-    return nn.Sequential(*stem, network.layer1, network.layer2, network.layer3, network.layer4), channels
+    return nn.Sequential(*stem, network.layer1, network.layer2, network.layer3, network.layer4), channels, channels
 
 
 class EfficientNetMaps(EfficientNetLite0):
-    """EfficientNet-Lite0 at stride 16: the head, the earlier stages, and the images themselves, averaged over cells.
+    """EfficientNet-Lite0 at stride 16: what it sees before the head, and the head."""
 
-    The head tells kinds of objects apart and has given up much of their colours.
-    """
-
-    width = EfficientNetLite0.width + sum(LEVEL_WIDTHS) + 3
+    width = EfficientNetLite0.early_width + EfficientNetLite0.width
 
     def forward(self, images: Tensor) -> Tensor:
-        fine, *levels = self.levels(images)
-        return torch.cat([functional.avg_pool2d(images, STRIDE), functional.avg_pool2d(fine, 2), *levels], dim=1)
+        levels = self.levels(images)
+        return torch.cat([self.early_map(images, levels), levels[-1]], dim=1)
 
 
-def _lite0(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
+def _lite0(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int, int]:
     network = EfficientNetMaps(stride=STRIDE)
-    return network.load_published() if pretrained else network, network.width
+    return network.load_published() if pretrained else network, network.width, network.early_width
 
 
-def _tiny_image(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:
+def _tiny_image(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int, int]:
     network = TinyImageEncoder()
-    return network, network.width
+    return network, network.width, network.width
 
 
 def _electra(config: SBNetConfig, pretrained: bool) -> tuple[nn.Module, int]:

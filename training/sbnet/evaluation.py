@@ -175,7 +175,7 @@ def _look(
 
 def _sights(model: SBNet, sentences: _Sentences, seen: Tensor, boxes: Tensor) -> list[_Sight]:
     """Return what one view shows in each box. seen: by the backbone, float [1, D, h, w].  boxes: bool [K, h, w]."""
-    features = model.image.project(seen)
+    features, cells = model.image.project(seen), model.by_cell(seen)
     masks = torch.cat(
         [
             model.multimodal(features.expand(len(tokens), -1, -1, -1), tokens, mask).sigmoid()
@@ -186,7 +186,7 @@ def _sights(model: SBNet, sentences: _Sentences, seen: Tensor, boxes: Tensor) ->
     for box in boxes[:, None]:
         mpr = mask_prediction_ratio(masks, box.expand_as(masks))
         ss = _similarities(model, sentences, features, box)
-        sights.append(_Sight(mpr.cpu().numpy(), ss.cpu().numpy(), model.see_attributes(features, box)))
+        sights.append(_Sight(mpr.cpu().numpy(), ss.cpu().numpy(), model.see_attributes(features, cells, box)))
     return sights
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..backbones.pooling import masked_mean
+from .attributes import GridAttributes
 
 if TYPE_CHECKING:
     from .model import SBNet
@@ -32,7 +33,7 @@ SUBSTITUTION_HALO = 2  # cells around a box that FNg depends on
 
 
 class ImageSide(nn.Module):
-    """A frame → FI, and FIgt where it is the mean over the frame (eqs. 4 and 8).
+    """A frame → FI, and FIgt where it is the mean over the frame (eqs. 4 and 8), and the grid where one is read.
 
     half: FI is returned in float16, which is how its maps are then kept.
     """
@@ -44,13 +45,24 @@ class ImageSide(nn.Module):
         self.outputs = ("features",)
         if model.substitution and not model.substitution.of_box:
             self.outputs += ("figt",)
+        self.grid = self.grid_channels = None
+        if isinstance(model.image_attributes, GridAttributes):
+            self.outputs += ("grid",)
+            self.grid, self.grid_channels = model.image_attributes.network.cells, model.image_attributes.channels
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """images: uint8 [F, S, S, 3] RGB.  Returns FI, [F, c, h, w], and FIgt of unit length, float [F, c]."""
-        features = self.image(images).float()
-        figt = functional.normalize(features.mean((2, 3)), dim=1)
-        kept = features.half() if self.half_features else features
-        return (kept, figt)[: len(self.outputs)]
+        """Return what `outputs` names. images: uint8 [F, S, S, 3] RGB.
+
+        Returns FI, [F, c, h, w], FIgt of unit length, float [F, c], and the grid, float [F, 96, h, w].
+        """
+        seen = self.image.see(images)
+        features = self.image.project(seen).float()
+        found = [features.half() if self.half_features else features]
+        if "figt" in self.outputs:
+            found.append(functional.normalize(features.mean((2, 3)), dim=1))
+        if self.grid:
+            found.append(self.grid(seen[:, : self.grid_channels].float()))
+        return tuple(found)
 
 
 class TrackSide(nn.Module):
@@ -70,19 +82,25 @@ class TrackSide(nn.Module):
         if self.substitution:
             self.outputs += ("fng",)
 
-    def forward(
-        self, pooled: Tensor, features: Tensor, box: Tensor, rows: Tensor, columns: Tensor
+    def forward(  # noqa: PLR0917  a graph's inputs
+        self,
+        pooled: Tensor,
+        features: Tensor,
+        box: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        grid: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Return what `outputs` names.
 
         pooled: FIcls, float [N, c] (eq. 6).  features: FI, [N, c, h, w].  box: int64 [N, 4], x0, y0, x1, y1 in cells,
         half-open.  rows, columns: int64 [N, ·], those of the box and at least SUBSTITUTION_HALO beyond, also where they
-        leave the image.
+        leave the image.  grid: float [N, 96, h, w], where colour and type are read in it.
         Returns logits float [N, 12] and [N, 10] (eq. 7), FIgt (8) and FNg (11) of unit length, float [N, c] and [N, e].
         """
         found: list[Tensor] = []
         if self.attributes:
-            seen = self.attributes(pooled, features.float(), box)
+            seen = self.attributes(pooled) if grid is None else self.attributes(grid, box)
             found += [seen.colour, seen.type]
         if self.of_box:
             found.append(functional.normalize(pooled, dim=1))

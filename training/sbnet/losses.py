@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from torch.nn import functional
 
+from ..readings import UNKNOWN
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from torch import Tensor
 
     from .config import LossConfig
-
-UNLABELLED = -100  # a colour, type or motion that no sentence names
 
 
 def segmentation_loss(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> Tensor:
@@ -37,16 +37,14 @@ def classification_loss(predictions: Iterable[tuple[Tensor, Tensor]], *, smoothi
 
     Each is a mean over its labelled samples; `smoothing` of a label is spread evenly over all classes.
 
-    predictions: (logits float [N, classes], labels int64 [N], UNLABELLED where nothing is known) of each Z.
+    predictions: (logits float [N, classes], labels int64 [N], UNKNOWN where nothing is known) of each Z.
     """
     return sum(_cross_entropy(logits, labels, smoothing) for logits, labels in predictions)
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    summed = functional.cross_entropy(
-        logits, labels, ignore_index=UNLABELLED, label_smoothing=smoothing, reduction="sum"
-    )
-    return summed / (labels != UNLABELLED).sum().clamp(min=1)
+    summed = functional.cross_entropy(logits, labels, ignore_index=UNKNOWN, label_smoothing=smoothing, reduction="sum")
+    return summed / (labels != UNKNOWN).sum().clamp(min=1)
 
 
 def substitution_loss(

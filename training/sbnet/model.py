@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import ChannelModulation, CoAttention, SpatialSelfAttention
-from .attributes import Attributes, ImageAttributes, TextAttributes, box_corners, box_mean
+from .attributes import Attributes, GridAttributes, ImageAttributes, TextAttributes, box_corners, box_mean
 from .encoders import ImageModule, LanguageModule
 from .heads import FuturePrediction, MaskHead
 from .motion import PathMotion
@@ -81,7 +81,10 @@ class SBNet(nn.Module):
             self.language = LanguageModule(config, pretrained=pretrained)
             self.multimodal = Multimodal(model, config.cells)
             self.text_attributes = TextAttributes(model) if modules.classification else None
-            self.image_attributes = ImageAttributes(model) if modules.classification else None
+            self.image_attributes = None
+            if modules.classification:
+                channels = self.image.early_channels
+                self.image_attributes = GridAttributes(model, channels) if model.grid else ImageAttributes(model)
             self.substitution = Substitution(model) if modules.substitution else None
             self.future = FuturePrediction(model) if modules.future else None
             self.motion = PathMotion() if modules.motion else None
@@ -98,27 +101,37 @@ class SBNet(nn.Module):
         boxes: b, bool [N, h, w], none empty (`nlvr.engine.geometry.box_cells`).
         frame_rows, text_rows: int64 [N], each sample's row of `images` and of `ids`.
         """
-        frames, sentences = self.image(images), self.language(ids, mask)
-        return self.compare(frames, sentences, mask, boxes, frame_rows=frame_rows, text_rows=text_rows)
+        seen, sentences = self.image.see(images), self.language(ids, mask)
+        return self.compare(seen, sentences, mask, boxes, frame_rows=frame_rows, text_rows=text_rows)
 
     def compare(
-        self, frames: Tensor, sentences: Tensor, mask: Tensor, boxes: Tensor, *, frame_rows: Tensor, text_rows: Tensor
+        self, seen: Tensor, sentences: Tensor, mask: Tensor, boxes: Tensor, *, frame_rows: Tensor, text_rows: Tensor
     ) -> Output:
-        """Look at N samples over encoded frames, FI float [F, c, h, w], and sentences, FN float [U, l, e]."""
+        """Look at N samples over frames as the backbone sees them, float [F, D, h, w], and FN, float [U, l, e]."""
+        frames, cells = self.image.project(seen), self.by_cell(seen)
         features, tokens, real = frames[frame_rows], sentences[text_rows], mask[text_rows]
         return Output(
             mask=self.multimodal(features, tokens, real),
             text=self.text_attributes(tokens) if self.text_attributes else None,
-            image=self.see_attributes(features, boxes),
+            image=self.see_attributes(features, None if cells is None else cells[frame_rows], boxes),
             substitutes=self.substitution(features, boxes, tokens, real) if self.substitution else None,
             future=self.future(frames) if self.future else None,
         )
 
-    def see_attributes(self, features: Tensor, boxes: Tensor) -> Attributes | None:
-        """Return colour and type logits of boxes. features: FI, float [N, c, h, w].  boxes: b, bool [N, h, w]."""
+    def by_cell(self, seen: Tensor) -> Tensor | None:
+        """Return what a grid reads of each cell, float [N, 96, h, w], if there is one; see GridAttributes."""
+        return self.image_attributes.by_cell(seen) if isinstance(self.image_attributes, GridAttributes) else None
+
+    def see_attributes(self, features: Tensor, cells: Tensor | None, boxes: Tensor) -> Attributes | None:
+        """Return colour and type logits of boxes, if they are told.
+
+        features: FI, float [N, c, h, w].  cells: as `by_cell` gives them.  boxes: b, bool [N, h, w].
+        """
         if self.image_attributes is None:
             return None
-        return self.image_attributes(box_mean(features, boxes), features, box_corners(boxes))
+        if cells is None:
+            return self.image_attributes(box_mean(features, boxes))
+        return self.image_attributes(cells, box_corners(boxes))
 
     def frozen_towers(self) -> list[nn.Module]:
         """Return the backbones that stay as they are."""

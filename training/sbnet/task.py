@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from nlvr.engine.cityflow import Query
@@ -14,6 +15,7 @@ from nlvr.engine.tokenizer import Tokenizer
 from ..backbones.still import see, still
 from ..checkpoint import save_checkpoint
 from ..data import held_out_metrics, identity, sentences
+from .attributes import Attributes, box_corners, moved
 from .dataset import SBNetDataset
 from .evaluation import score_matrix
 from .losses import classification_loss, future_loss, segmentation_loss, substitution_loss, total_loss
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    import numpy as np
     import tokenizers
     from torch import Tensor
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from nlvr.engine.tokenizer import Tokens
 
     from .config import SBNetConfig
-    from .dataset import Batch, Views
+    from .dataset import Batch, Beside, Views
     from .model import Output, SBNet
 
 
@@ -73,7 +74,7 @@ class SBNetTask:
         self.identity = identity(config, [*training, *validation])
         self._memory = Memory() if memory is None else memory
         if config.schedule.copies:
-            self.dataset.use(self._views(progress))
+            self.dataset.use(self._views(progress), early_channels=model.image.early_channels)
         self.steps = self.dataset.steps
 
     def optimizer(self) -> torch.optim.Optimizer:
@@ -97,8 +98,10 @@ class SBNetTask:
         """Return the total loss of one batch (eq. 23); each distinct frame and sentence is encoded once."""
         boxes, mask = self._put(batch.boxes), self._put(self.dataset.tokens.mask[batch.wordings])
         rows = {"frame_rows": self._put(batch.frame_rows), "text_rows": self._put(batch.text_rows)}
-        frames, sentences = self._frames(batch), self._sentences(batch.wordings, mask)
-        out = self.model.compare(frames, sentences, mask, boxes, **rows)
+        images = self._put(batch.images)
+        seen = images if batch.are_seen else self.model.image.see(images)
+        sentences = self._sentences(batch.wordings, mask)
+        out = self.model.compare(seen, sentences, mask, boxes, **rows)
         return total_loss(self._parts(out, batch), self.config.loss)
 
     def _views(self, progress: Progress) -> Views:
@@ -115,9 +118,10 @@ class SBNetTask:
             memory.states = self._states_of(self.dataset.tokens)
         return memory.views
 
-    def _frames(self, batch: Batch) -> Tensor:
-        images = self._put(batch.images)
-        return self.model.image.project(images) if batch.are_seen else self.model.image(images)
+    def _beside(self, beside: Beside) -> Attributes:
+        """Return the logits of boxes beside a batch."""
+        corners = moved(box_corners(self._put(beside.boxes)), self._put(beside.moves), self.config.cells)
+        return self.model.image_attributes(self.model.by_cell(self._put(beside.seen)), corners)
 
     def _sentences(self, wordings: np.ndarray, mask: Tensor) -> Tensor:
         states = self._memory.states
@@ -138,9 +142,14 @@ class SBNetTask:
         gamma = settings.gamma if settings.mask == "focal" else 0.0
         parts = {"segmentation": segmentation_loss(out.mask.float(), target, gamma=gamma)}
         if out.text and out.image:
+            image, shown = out.image, batch.image_labels[:, :2]
+            if batch.beside:
+                more = self._beside(batch.beside)
+                image = Attributes(torch.cat([image.colour, more.colour]), torch.cat([image.type, more.type]))
+                shown = np.concatenate([shown, batch.beside.labels])
             predictions = [
                 (logits.float(), labels)
-                for seen, known in ((out.text, batch.text_labels), (out.image, batch.image_labels[:, :2]))
+                for seen, known in ((out.text, batch.text_labels), (image, shown))
                 for logits, labels in zip((seen.colour, seen.type), self._put(known).unbind(1), strict=True)
             ]
             parts["classification"] = classification_loss(predictions, smoothing=settings.label_smoothing)

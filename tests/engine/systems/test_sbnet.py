@@ -382,6 +382,13 @@ def test_a_bundle_that_cannot_be_scored_is_refused(edited, name, value, words):
     assert words in str(caught.value)
 
 
+def test_graphs_that_do_not_fit_each_other_are_refused(edited):
+    grid = {"grid": {"dtype": "float32", "dims": ["batch", 96, 6, 6]}}
+    folder = edited(lambda manifest: manifest["graphs"]["track"]["inputs"].update(grid))
+    with pytest.raises(BundleError, match=r"graph track takes grid as .* and graph image returns none; export"):
+        Engine(folder, device="cpu")
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -8,6 +8,7 @@ from nlvr.engine.errors import InputError
 from nlvr.training.ablation.plan import plan
 from nlvr.training.ablation.tables import ABLATIONS
 from nlvr.training.contrastive.config import load_config as contrastive
+from nlvr.training.sbnet.config import load_config as sbnet
 from nlvr.training.systems import find_system
 
 
@@ -42,6 +43,13 @@ def test_sbnet_s_modules_are_added_one_by_one():
     ]
     assert switches == [(False, False, False), (True, False, False), (True, True, False), (True, True, True)]
     assert planned("sbnet-tiny", "modules.future=false").seen_by.modules.future
+
+
+def test_what_p1_has_not_is_in_no_row_whatever_the_preset_does():
+    assert sbnet("compact").schedule.beside
+    for config in (config for table in rows("sbnet-compact") for configs in table.values() for config in configs):
+        settings = (config.model.mixing, config.model.grid, config.schedule.beside, config.modules.motion)
+        assert not any(settings)
 
 
 def test_the_contrastive_rows_vary_one_thing_each():

@@ -232,6 +232,23 @@ def test_a_bare_crop_is_shown_as_the_engine_shows_an_image_of_it(city):
                 np.testing.assert_array_equal(shown.feeds()[name], value)
 
 
+def test_what_towers_saw_of_a_crop_is_shown_turned_as_often_as_asked(city):
+    def see(vehicles):
+        across = np.broadcast_to(np.arange(4), (len(vehicles), 1, 4, 4)).astype(np.float32)
+        pixels = np.repeat(across.transpose(0, 2, 3, 1).astype(np.uint8), 3, axis=3)
+        return Seen(*(np.zeros((len(vehicles), 2), np.float32),) * 2, pixels, across)
+
+    for flip, least, most in ((0.0, 0.0, 0.0), (0.5, 0.2, 0.8)):
+        samples = dataset(city, augment=AugmentConfig(flip=flip), batch=16)
+        samples.seen = samples.freeze(2, see, lambda *_: None)
+        batches = [samples.load(0, step).vehicles for step in range(samples.steps)]
+        turned = np.concatenate([shown.grid[:, 0, 0, 0] == 3 for shown in batches])
+        assert least <= turned.mean() <= most
+        for shown in batches:
+            np.testing.assert_array_equal(shown.patch[..., 0], shown.grid[:, 0])
+    assert (samples.seen.seen.grid[..., 0] == 0).all()  # what is kept stays as it was
+
+
 def test_frozen_towers_see_bare_crops_as_often_as_asked_and_their_path_is_a_point(city):
     def see(vehicles):
         return Seen(*(np.zeros((len(vehicles), 2), np.float32),) * 2, None)

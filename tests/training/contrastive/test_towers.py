@@ -57,7 +57,11 @@ def test_images_give_features_of_the_size_the_tower_states(preset, shared, width
         towers = build_towers(config, pretrained=False)
         images = torch.zeros(2, 3, config.recipe.size, config.recipe.size)
         found = [tower and tower.module.eval()(images).shape for tower in (towers.image, towers.crop)]
+        grids = [tower.module.see(images)[1].shape for tower in (towers.image, towers.crop) if tower and tower.grid]
     assert found == [width and (2, width) for width in widths[:2]]
+    cells = config.recipe.size // 16
+    assert all(shape == (2, towers.image.grid, cells, cells) for shape in grids)
+    assert bool(grids) == (preset in {"compact", "tiny"})
     assert [tower and tower.width for tower in (towers.image, towers.crop, towers.text)] == list(widths)
 
 

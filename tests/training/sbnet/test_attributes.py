@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlvr.engine.geometry import box_cells
-from nlvr.training.sbnet.attributes import ImageAttributes, TextAttributes, box_corners, box_map, box_mean
+from nlvr.training.sbnet.attributes import (
+    GridAttributes,
+    ImageAttributes,
+    TextAttributes,
+    box_corners,
+    box_map,
+    box_mean,
+    moved,
+)
 from nlvr.training.sbnet.config import load_config
 
 CELLS = 6
@@ -48,8 +56,7 @@ def test_the_image_heads_are_two_layers_and_normalise_where_asked(norm):
     assert [type(layer).__name__ for layer in middle] == ["BatchNorm1d", "ReLU"] if norm else ["ReLU"]
     pooled = torch.rand(4, 64)
     hidden = first(pooled) / (1 + 1e-5) ** 0.5 if norm else first(pooled)  # the statistics at their start
-    nothing = torch.rand(4, 64, CELLS, CELLS), torch.zeros(4, 4, dtype=torch.int64)  # without a grid there is no map
-    torch.testing.assert_close(head(pooled, *nothing).colour, last(hidden.relu()))
+    torch.testing.assert_close(head(pooled).colour, last(hidden.relu()))
 
 
 @settings(deadline=None)
@@ -77,14 +84,47 @@ def test_a_boxs_map_is_read_between_cells_and_never_beyond_the_box(left, top, wi
             assert found[row, column].item() == pytest.approx(x + 10 * y, abs=1e-3)
 
 
-def test_a_grid_tells_boxes_of_one_mean_apart():
+@settings(deadline=None)
+@given(
+    left=st.integers(0, CELLS - 1),
+    top=st.integers(0, CELLS - 1),
+    width=st.integers(1, CELLS),
+    height=st.integers(1, CELLS),
+    moves=st.lists(st.floats(-3, 3, width=32), min_size=4, max_size=4),
+)
+def test_a_moved_box_stays_in_the_map_and_is_no_smaller_than_a_cell(left, top, width, height, moves):
+    right, bottom = min(CELLS, left + width), min(CELLS, top + height)
+    corners = torch.tensor([[left, top, right, bottom]])
+    x0, y0, x1, y1 = moved(corners, torch.tensor([moves]), CELLS)[0].tolist()
+    for start, end, side, first, last, (low, high) in (
+        (x0, x1, right - left, left, right, moves[::2]),
+        (y0, y1, bottom - top, top, bottom, moves[1::2]),
+    ):
+        assert 0 <= start <= CELLS - 1
+        assert start + 1 - 1e-6 <= end <= CELLS
+        assert start == pytest.approx(min(max(first + low * side, 0), CELLS - 1), abs=1e-4)
+        assert end == pytest.approx(max(min(last + high * side, CELLS), start + 1), abs=1e-4)
+
+
+def test_a_map_of_a_moved_box_holds_no_more_than_is_around():
+    maps = torch.rand(1, 3, CELLS, CELLS, generator=torch.Generator().manual_seed(0))
+    whole = box_map(maps, moved(torch.tensor([[2, 2, 4, 4]]), torch.tensor([[-9.0, -9, 9, 9]]), CELLS), CELLS)
+    torch.testing.assert_close(whole, maps)
+    found = box_map(maps, torch.tensor([[1.5, 2.0, 2.5, 3.0]]), 1)
+    torch.testing.assert_close(found[0, :, 0, 0], maps[0, :, 2, 1:3].mean(1))
+
+
+def test_a_grid_tells_boxes_of_one_mean_apart_by_its_first_channels():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = load_config("tiny", overrides=["model.grid=4"]).model
-        head, flat = ImageAttributes(model).eval(), ImageAttributes(load_config("tiny").model).eval()
-    features = torch.rand(1, 64, CELLS, CELLS, generator=torch.Generator().manual_seed(1))
+        reader = GridAttributes(load_config("tiny", overrides=["model.grid=4"]).model, 20).eval()
+    seen = torch.rand(1, 64, CELLS, CELLS, generator=torch.Generator().manual_seed(1))
     corners = torch.tensor([[1, 1, 5, 5]])
-    mirrored = features.flip(3)
-    pooled = features[:, :, 1:5, 1:5].mean((2, 3))
-    assert torch.equal(flat(pooled, features, corners).type, flat(pooled, mirrored, corners).type)
-    assert not torch.allclose(head(pooled, features, corners).type, head(pooled, mirrored, corners).type)
+
+    def read(maps):
+        return reader(reader.by_cell(maps), corners)
+
+    told, others = read(seen), read(torch.cat([seen[:, :20], seen[:, 20:] + 1], dim=1))
+    assert (told.colour.shape, told.type.shape) == ((1, 12), (1, 10))
+    assert torch.equal(told.type, others.type)
+    assert not torch.allclose(told.type, read(seen.flip(3)).type)

@@ -109,12 +109,22 @@ def test_absent_keys_take_the_papers_values(settings_file):
         ("schedule.beta1=1", "schedule.beta1"),
         ("schedule.decay_epochs=[0]", "schedule.decay_epochs"),
         ("schedule.frozen=['text']", "schedule.frozen"),
+        ("schedule.beside=1", "schedule.beside"),
+        ("schedule.beside=8", "schedule.beside"),
         ("score.ctm_weight=-1", "score.ctm_weight"),
     ],
 )
 def test_a_bad_override_is_refused_by_key(override, key):
     with pytest.raises(InputError, match=f": {key}: "):
         load_config("tiny", overrides=[override])
+
+
+@pytest.mark.parametrize("off", ["schedule.copies=0", "model.grid=0", "modules.classification=false"])
+def test_boxes_beside_a_batch_want_views_and_a_grid_that_learns(off):
+    assert load_config("compact").schedule.beside
+    with pytest.raises(InputError, match=r": schedule\.beside: .*set schedule\.copies"):
+        load_config("compact", overrides=[off])
+    load_config("compact", overrides=[off, "schedule.beside=0"])
 
 
 @pytest.mark.parametrize("frames", ["released", "last", "largest", "all", "16"])

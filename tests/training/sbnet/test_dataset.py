@@ -14,9 +14,9 @@ from nlvr.engine.language import COLOURS, MOTIONS, TYPES
 from nlvr.engine.preprocess import Recipe, resize
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training.augment import mirrored_sentence
+from nlvr.training.readings import UNKNOWN
 from nlvr.training.sbnet.config import load_config
-from nlvr.training.sbnet.dataset import SBNetDataset, labels, next_frame
-from nlvr.training.sbnet.losses import UNLABELLED
+from nlvr.training.sbnet.dataset import SBNetDataset, next_frame
 from nlvr.training.sbnet.tokenizers import build_tokenizer
 from nlvr.training.sbnet.views import View
 
@@ -66,16 +66,50 @@ def test_an_epoch_shows_every_frame_of_every_track_once(street):
             np.testing.assert_array_equal(batch.boxes[number], View.scored(box[None], Recipe()).masks(64, 64, 4)[0])
             colour, kind, motion = batch.image_labels[number]
             assert f"{COLOURS[colour]}-{TYPES[kind]}" == track.id
-            assert motion == UNLABELLED
+            assert motion == UNKNOWN
             shown.append((track.id, frames[row]))
         assert batch.positive.all()
         np.testing.assert_array_equal(batch.text_labels, batch.image_labels[:, :2])
     assert sorted(shown) == sorted((track.id, frame) for track in samples.tracks for frame in track.frames)
 
 
+def see(images):
+    """A backbone that sees each colour's brightest pixel of a cell, and how far a column is from the left."""
+    cells = images.reshape(len(images), 4, 16, 4, 16, 3).max(axis=(2, 4)).transpose(0, 3, 1, 2)
+    across = np.broadcast_to(np.arange(4), (len(images), 1, 4, 4))
+    return np.concatenate([cells, across], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("around", [0, 2])
+@pytest.mark.parametrize("flip", [0, 1])
+def test_boxes_beside_a_batch_are_of_any_view_and_mirrored_with_it(street, around, flip):
+    settings = (*PLAIN, f"augment.flip={flip}", f"recipe.around={around}", "augment.box=0.1", "model.grid=4")
+    frozen = ('schedule.frozen=["image", "language"]', "schedule.copies=2")
+    alone, samples = (dataset(street, *settings, *frozen, f"schedule.beside={count}") for count in (0, 200))
+    for one in (alone, samples):
+        one.use(one.freeze(2, see, lambda *_: None), early_channels=4)
+    batch, beside = samples.load(0, 1), samples.load(0, 1).beside
+    assert alone.load(0, 1).beside is None
+    assert same(alone.load(0, 1), dataclasses.replace(batch, beside=None))
+    assert same(beside, samples.load(0, 1).beside)
+    assert not same(beside, samples.load(1, 1).beside)
+    assert beside.seen.shape == (200, 4, 4, 4)
+    assert 0.05 < beside.moves.std() < 0.15
+    # The views were mirrored already where all are: what they show is then turned back to how they were filmed.
+    np.testing.assert_allclose(beside.seen[:, 3], np.broadcast_to(np.arange(4)[:: 1 - 2 * flip], (200, 4, 4)))
+    known = {
+        (one.shots[place].row, np.flip(box, 1).tobytes() if flip else box.tobytes())
+        for one in samples._views.shown
+        for place, box in enumerate(one.boxes)
+    }
+    drawn = {(tuple(label), box.tobytes()) for label, box in zip(beside.labels.tolist(), beside.boxes, strict=True)}
+    assert drawn <= {(tuple(samples._labels[row, :2].tolist()), box) for row, box in known}
+    assert len(drawn) > len(samples.tracks) / 2
+
+
 def test_what_is_around_a_box_is_shown_for_that_box_alone(street):
     samples = dataset(street, *PLAIN, "recipe.around=2.0")
-    samples.use(samples.freeze(2, lambda images: images.transpose(0, 3, 1, 2).astype(np.float32), lambda *_: None))
+    samples.use(samples.freeze(2, see, lambda *_: None), early_channels=3)
     shown = [row for step in range(samples.steps) for row in samples.load(0, step).boxes]
     assert len(shown) == 2 * len(samples.tracks)
     # Half of the map's four cells along the longer side, all of them where the image ends at the box.
@@ -158,21 +192,6 @@ def test_the_next_frame_of_a_reference():
     assert next_frame("./a/img1/000099.jpg") == "./a/img1/000100.jpg"
     assert next_frame("9.png") == "10.png"
     assert next_frame("a/img1/first.jpg") is None
-
-
-def test_labels_are_the_vote_over_all_views_and_may_be_unknown(street):
-    track = load_tracks(street / "train-tracks.json")[0]
-    tracks = [
-        dataclasses.replace(track, nl=("A red car.", "A blue suv turns left.", "A red suv.")),
-        dataclasses.replace(track, nl=("A vehicle.",)),
-        dataclasses.replace(track, nl=("A vehicle.",), nl_other_views=("A gray van stops.",)),
-    ]
-    expected = [
-        [COLOURS.index("red"), TYPES.index("suv"), MOTIONS.index("left")],
-        [UNLABELLED, UNLABELLED, UNLABELLED],
-        [COLOURS.index("gray"), TYPES.index("van"), UNLABELLED],
-    ]
-    assert labels(tracks).tolist() == expected
 
 
 def test_another_frame_stands_in_for_an_unreadable_one(own_street):

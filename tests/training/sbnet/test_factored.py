@@ -33,7 +33,7 @@ def model(request):
         "": [],
         "released": ["model.attention_scale=false", "model.pos2d=false"],
         "parallel": ["model.attention_order=parallel"],
-        "mean": ["model.figt=frame", "model.grid=0"],
+        "mean": ["model.figt=frame", "model.grid=0", "schedule.beside=0"],
     }[variant]
     network = SBNet(load_config(preset, overrides=overrides), pretrained=False).eval()
     with torch.random.fork_rng():
@@ -42,7 +42,8 @@ def model(request):
             if isinstance(layer, torch.nn.Conv2d):
                 torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             if isinstance(layer, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):
-                for values in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
+                learned = (layer.weight, layer.bias) if layer.affine else ()
+                for values in (*learned, layer.running_mean, layer.running_var):
                     values.data.uniform_(0.5, 1.5)
     return network
 
@@ -126,16 +127,23 @@ def test_a_window_in_a_batch_of_others_is_the_same(model, features, sentence):
         torch.testing.assert_close(together[part], alone, rtol=0, atol=TOLERANCE)
 
 
+@pytest.fixture(scope="module")
+def cells(model):
+    """What a grid reads of each cell, where there is one."""
+    return model.by_cell(torch.randn(1, 1515, SIDE, SIDE, generator=torch.Generator().manual_seed(5)))
+
+
 @torch.no_grad()
-def test_what_a_box_shows_equals_the_dense_modules(model, features):
+def test_what_a_box_shows_equals_the_dense_modules(model, features, cells):
     module = TrackSide(model)
     cosine = torch.nn.functional.cosine_similarity
     for box in [*EDGES, *CELLS, *LARGE]:
         mask = masked(box)
         rows, columns = cut(box, SUBSTITUTION_HALO)
-        outputs = module(box_mean(features, mask), features, torch.tensor([box]), rows, columns)
+        grid = () if cells is None else (cells,)
+        outputs = module(box_mean(features, mask), features, torch.tensor([box]), rows, columns, *grid)
         found = dict(zip(module.outputs, outputs, strict=True))
-        dense = model.see_attributes(features, mask)
+        dense = model.see_attributes(features, cells, mask)
         torch.testing.assert_close(found["colour"], dense.colour, rtol=0, atol=0)
         torch.testing.assert_close(found["type"], dense.type, rtol=0, atol=0)
         fng = torch.nn.functional.normalize(model.substitution.text_from_image(features, mask), dim=1)
@@ -164,6 +172,9 @@ def test_a_sentence_and_a_frame_give_what_the_dense_modules_compare(model, sente
     if "figt" in seen:
         figt = torch.nn.functional.normalize(model.image(images).mean((2, 3)), dim=1)
         torch.testing.assert_close(seen["figt"], figt, rtol=0, atol=TOLERANCE)
+    assert ("grid" in seen) == bool(model.config.model.grid)
+    if "grid" in seen:
+        torch.testing.assert_close(seen["grid"], model.by_cell(model.image.see(images)), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -175,8 +186,11 @@ def test_a_sentence_and_a_frame_give_what_the_dense_modules_compare(model, sente
         (("classification", "substitution"), ("features",), (), ()),
     ],
 )
-def test_a_module_that_is_off_is_in_no_graph(switches, image, track, text):
-    network = SBNet(load_config("tiny", overrides=[f"modules.{name}=false" for name in switches]), pretrained=False)
-    assert ImageSide(network).outputs == image
+@pytest.mark.parametrize("grid", [0, 4])
+def test_a_module_that_is_off_is_in_no_graph(switches, image, track, text, grid):
+    settings = [f"model.grid={grid}", *(f"modules.{name}=false" for name in switches)]
+    network = SBNet(load_config("tiny", overrides=settings), pretrained=False)
+    is_read = grid and "classification" not in switches
+    assert ImageSide(network).outputs == (*image, *(["grid"] if is_read else []))
     assert TrackSide(network).outputs == track
     assert TextSide(network).outputs[4:] == text

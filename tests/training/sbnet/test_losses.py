@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
+from nlvr.training.readings import UNKNOWN
 from nlvr.training.sbnet.config import LossConfig
 from nlvr.training.sbnet.losses import (
-    UNLABELLED,
     classification_loss,
     future_loss,
     segmentation_loss,
@@ -72,11 +72,11 @@ def test_classification_is_equation_25_over_the_labelled_samples(seed):
     for classes in (12, 10, 12, 10):
         logits = randn(5, classes, seed=seed + classes)
         labels = torch.randint(0, classes, (5,), generator=generator)
-        labels[flags(5, seed=seed + classes)] = UNLABELLED
+        labels[flags(5, seed=seed + classes)] = UNKNOWN
         predictions.append((logits, labels))
         entropies = []
         for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
-            if label == UNLABELLED:
+            if label == UNKNOWN:
                 continue
             log_total = math.log(sum(math.exp(value) for value in row))
             wanted = [0.9 * (place == label) + 0.1 / classes for place in range(classes)]
@@ -119,7 +119,7 @@ def test_gradient_of_segmentation(gamma):
 
 
 def test_gradient_of_classification():
-    labels = torch.tensor([1, UNLABELLED, 0, 2])
+    labels = torch.tensor([1, UNKNOWN, 0, 2])
 
     def loss(*logits):
         return classification_loss([(one, labels) for one in logits], smoothing=0.1)
@@ -157,7 +157,7 @@ def test_masked_samples_have_no_gradient_and_nothing_counted_is_zero():
             generated = arguments[1 if loss is substitution_loss else 0]
             assert [bool(row.any()) for row in generated.grad] == counted.tolist()
     logits = randn(2, 3, grad=True)
-    value = classification_loss([(logits, torch.full((2,), UNLABELLED))] * 4)
+    value = classification_loss([(logits, torch.full((2,), UNKNOWN))] * 4)
     value.backward()
     assert value.item() == 0
     assert not logits.grad.any()

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlvr.training.sbnet.losses import UNLABELLED
+from nlvr.training.readings import UNKNOWN
 from nlvr.training.sbnet.negatives import NegativeSampler
 
-VALUES = st.sampled_from([UNLABELLED, 0, 1, 2])
+VALUES = st.sampled_from([UNKNOWN, 0, 1, 2])
 
 
 @st.composite
@@ -27,9 +27,9 @@ def test_candidates_are_those_of_the_law_written_out(street):
     own = present[0]
     expected = []
     for row, (colour, kind) in enumerate(tracks):
-        shares = (colour == tracks[own][0] != UNLABELLED) or (kind == tracks[own][1] != UNLABELLED)
+        shares = (colour == tracks[own][0] != UNKNOWN) or (kind == tracks[own][1] != UNKNOWN)
         describes = any(
-            (colour == theirs or UNLABELLED in (colour, theirs)) and (kind == other or UNLABELLED in (kind, other))
+            (colour == theirs or UNKNOWN in (colour, theirs)) and (kind == other or UNKNOWN in (kind, other))
             for theirs, other in tracks[present]
         )
         if shares and not describes:
@@ -60,7 +60,7 @@ def test_a_fifth_of_the_draws_are_negatives_and_every_candidate_comes():
 
 def test_an_unknown_attribute_may_be_that_of_any_vehicle():
     # A red vehicle of unknown type may be the red sedan itself, so it is no negative; nor does it share the type.
-    colours, types = np.array([0, 0, 1, 1]), np.array([0, UNLABELLED, UNLABELLED, 0])
+    colours, types = np.array([0, 0, 1, 1]), np.array([0, UNKNOWN, UNKNOWN, 0])
     sampler = NegativeSampler(colours, types)
     assert sampler.candidates(0, [0]).tolist() == [3]
     assert sampler.candidates(3, [3]).tolist() == [0]

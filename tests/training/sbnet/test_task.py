@@ -18,6 +18,7 @@ from nlvr.engine.preprocess import Recipe, points, resize
 from nlvr.engine.sampling import ShotPlan
 from nlvr.engine.tokenizer import Tokenizer
 from nlvr.training import loop
+from nlvr.training.readings import UNKNOWN
 from nlvr.training.sbnet.config import load_config
 from nlvr.training.sbnet.evaluation import score_matrix
 from nlvr.training.sbnet.model import SBNet
@@ -44,6 +45,9 @@ def without(*modules):
     return [f"modules.{name}=false" for name in modules]
 
 
+FROZEN = ('schedule.frozen=["image", "language"]', "schedule.copies=2")
+
+
 def losses(output):
     lines = map(json.loads, (output / loop.METRICS).read_text().splitlines())
     return [{name: value for name, value in line.items() if "seconds" not in name} for line in lines]
@@ -67,8 +71,15 @@ def test_the_tiny_model_learns_twenty_tracks_by_heart(street, tmp_path, off):
         loop.train(task, task.config.schedule, tmp_path, report=report)
 
 
-def test_a_resumed_run_is_an_uninterrupted_one_bit_for_bit(street, tmp_path, monkeypatch):
-    settings = ("schedule.epochs=3", "schedule.decay_epochs=[1, 2]")
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        (*FROZEN, "model.grid=4", "schedule.beside=6"),
+    ],
+)
+def test_a_resumed_run_is_an_uninterrupted_one_bit_for_bit(street, tmp_path, monkeypatch, more):
+    settings = ("schedule.epochs=3", "schedule.decay_epochs=[1, 2]", "augment.box=0.1", *more)
     whole = make(street, *settings)
     loop.train(whole, whole.config.schedule, tmp_path / "whole")
     cut = make(street, *settings)
@@ -76,7 +87,7 @@ def test_a_resumed_run_is_an_uninterrupted_one_bit_for_bit(street, tmp_path, mon
 
     def loss(batch, inner=cut.loss):
         taken.append(batch)
-        if len(taken) == 5:  # in the second epoch, of three batches each
+        if len(taken) == 5:  # in the second epoch, of three or four batches each
             os.kill(os.getpid(), signal.SIGINT)
         return inner(batch)
 
@@ -88,7 +99,7 @@ def test_a_resumed_run_is_an_uninterrupted_one_bit_for_bit(street, tmp_path, mon
     loop.train(resumed, resumed.config.schedule, tmp_path / "cut", resume=True)
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
     rates = [line["learning_rate"] for line in losses(tmp_path / "whole") if "step" in line]
-    assert rates == pytest.approx([1e-3] * 3 + [1e-4] * 3 + [1e-5] * 3)
+    assert rates == pytest.approx(np.repeat([1e-3, 1e-4, 1e-5], whole.steps).tolist())
     for name in ("model.safetensors", "config.toml", "tokenizer.json"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
@@ -128,9 +139,6 @@ def test_a_module_that_is_off_has_no_loss_and_every_one_that_is_on_has_gradients
     assert set(task._parts(out, batch)) == {"segmentation", *MODULES} - set(off)
 
 
-FROZEN = ('schedule.frozen=["image", "language"]', "schedule.copies=2")
-
-
 def test_what_a_frozen_backbone_saw_stands_for_the_images(street):
     task = make(street, *FROZEN, "augment.zoom=0.5", "augment.mix=0.5", "augment.photo=1")
     batches = list(task.dataset.batches(0))
@@ -143,6 +151,38 @@ def test_what_a_frozen_backbone_saw_stands_for_the_images(street):
     sum(losses).backward()
     assert all(weight.grad is None for weight in task.model.image.backbone.parameters())
     assert task.model.multimodal.coattention.b.weight.grad.any()
+
+
+BESIDE = (*FROZEN, "model.grid=4", "schedule.beside=6", "augment.box=0.1")
+
+
+def test_boxes_beside_a_batch_teach_colour_and_type_alone(street):
+    task = make(street, *BESIDE, "loss.label_smoothing=0")
+    task.model.eval()  # dropout and statistics would tell two calls apart
+    batch = task.dataset.load(0, 0)
+    unlabelled = np.full_like(batch.image_labels, UNKNOWN)
+    batch = dataclasses.replace(batch, image_labels=unlabelled, text_labels=unlabelled[:, :2])
+
+    def gradients(batch):
+        task.model.zero_grad()
+        loss = task.loss(batch)
+        loss.backward()
+        return loss.item(), {name: weight.grad for name, weight in task.model.named_parameters()}
+
+    alone, without_them = gradients(dataclasses.replace(batch, beside=None))
+    loss, with_them = gradients(batch)
+    learning = {
+        name for name, grad in with_them.items() if grad is not None and not torch.equal(grad, without_them[name])
+    }
+    assert "image_attributes.head.layers.2.weight" in learning
+    assert all(name.startswith("image_attributes.") for name in learning)
+    logits = task._beside(batch.beside)
+    wanted = sum(
+        torch.nn.functional.cross_entropy(found, torch.from_numpy(labels))
+        for found, labels in zip((logits.colour, logits.type), batch.beside.labels.T, strict=True)
+    )
+    assert (batch.beside.labels != UNKNOWN).all()
+    assert loss - alone == pytest.approx(task.config.loss.classification * wanted.item(), rel=1e-3)
 
 
 def test_features_are_what_the_backbone_makes_of_the_frames(street):
