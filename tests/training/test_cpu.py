@@ -37,7 +37,7 @@ def test_a_large_block_is_not_cleared_again(tmp_path):
     """In a process of its own, which it changes: pages of a second block are those of the first."""
     code = """
 import resource
-from nlvr.training.cpu import keep_freed_memory, release_freed_memory
+from nlvr.training.cpu import keep_freed_memory
 keep_freed_memory()
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 def use():

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DROPOUT = 0.1
-LOOKS_DROPOUT = 0.3  # where small networks learn what is read, of few vehicles; chosen on the held-out scene
+LOOKS_DROPOUT = 0.3  # where small networks learn what is read, of few vehicles
 
 
 class Standardise(nn.BatchNorm1d):

@@ -48,7 +48,7 @@ class GridNetwork(nn.Module):
     def __init__(self, channels: int) -> None:
         """channels: C."""
         super().__init__()
-        self.cells = nn.Sequential(nn.BatchNorm2d(channels), *_convolution(channels, _INNER, stride=1, kernel=1))
+        self.cells = _Cells(nn.BatchNorm2d(channels), *_convolution(channels, _INNER, stride=1, kernel=1))
         layers = _convolution(_INNER, _INNER, stride=1)
         for before, width in pairwise((_INNER, *_COARSE)):
             layers += _convolution(before, width, stride=2)
@@ -58,12 +58,22 @@ class GridNetwork(nn.Module):
         return self.look(self.by_cell(grid))
 
     def by_cell(self, grid: Tensor) -> Tensor:
-        """Return what is read of each cell by itself, float32 [B, 96, h, w], of which `look` takes any part."""
-        return self.cells(grid.float())
+        """Return what is read of each cell by itself, float32 [B, 96, h, w], of which `look` takes any part.
+
+        grid: float [B, D, h, w], of which the first C channels are read.
+        """
+        return self.cells(grid)
 
     def look(self, cells: Tensor) -> Tensor:
         """Return the features of maps, float32 [B, 96, h, w]."""
         return _summary(self.layers(cells))
+
+
+class _Cells(nn.Sequential):
+    """Reads the first channels of maps, as many as its first layer takes, in float32."""
+
+    def forward(self, grid: Tensor) -> Tensor:
+        return super().forward(grid[:, : self[0].num_features].float())
 
 
 def _summary(maps: Tensor) -> Tensor:

@@ -106,13 +106,13 @@ class GridAttributes(nn.Module):
     def __init__(self, model: ModelConfig, channels: int) -> None:
         """channels: of the backbone's map that are read, the first so many."""
         super().__init__()
-        self.side, self.channels = model.grid, channels
+        self.side = model.grid
         self.network = GridNetwork(channels)
         self.head = Head(self.network.width, len(COLOURS) + len(TYPES), dropout=LOOKS_DROPOUT)
 
     def by_cell(self, seen: Tensor) -> Tensor:
         """Return what is read of each cell by itself, float [N, 96, h, w]. seen: by a backbone, float [N, D, h, w]."""
-        return self.network.by_cell(seen[:, : self.channels])
+        return self.network.by_cell(seen)
 
     def forward(self, cells: Tensor, corners: Tensor) -> Attributes:
         """cells: as `by_cell` gives them, of the view of each box.  corners: [N, 4], as `box_map` takes them.

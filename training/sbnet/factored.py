@@ -45,10 +45,10 @@ class ImageSide(nn.Module):
         self.outputs = ("features",)
         if model.substitution and not model.substitution.of_box:
             self.outputs += ("figt",)
-        self.grid = self.grid_channels = None
+        self.grid = None
         if isinstance(model.image_attributes, GridAttributes):
             self.outputs += ("grid",)
-            self.grid, self.grid_channels = model.image_attributes.network.cells, model.image_attributes.channels
+            self.grid = model.image_attributes.network.cells
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return what `outputs` names. images: uint8 [F, S, S, 3] RGB.
@@ -61,7 +61,7 @@ class ImageSide(nn.Module):
         if "figt" in self.outputs:
             found.append(functional.normalize(features.mean((2, 3)), dim=1))
         if self.grid:
-            found.append(self.grid(seen[:, : self.grid_channels].float()))
+            found.append(self.grid(seen))
         return tuple(found)
 
 

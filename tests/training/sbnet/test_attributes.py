@@ -22,6 +22,13 @@ from nlvr.training.sbnet.config import load_config
 CELLS = 6
 
 
+@st.composite
+def boxes(draw):
+    """Corners of a box in the map, in cells, half-open."""
+    left, top = draw(st.integers(0, CELLS - 1)), draw(st.integers(0, CELLS - 1))
+    return left, top, draw(st.integers(left + 1, CELLS)), draw(st.integers(top + 1, CELLS))
+
+
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**31), data=st.data())
 def test_the_mean_over_a_box_equals_a_loop_over_its_cells(seed, data):
@@ -61,21 +68,18 @@ def test_the_image_heads_are_two_layers_and_normalise_where_asked(norm):
 
 @settings(deadline=None)
 @given(
-    left=st.integers(0, CELLS - 1),
-    top=st.integers(0, CELLS - 1),
-    width=st.integers(1, CELLS),
-    height=st.integers(1, CELLS),
+    box=boxes(),
     side=st.integers(1, 9),
 )
-def test_a_boxs_map_is_read_between_cells_and_never_beyond_the_box(left, top, width, height, side):
-    right, bottom = min(CELLS, left + width), min(CELLS, top + height)
-    boxes = torch.zeros(1, CELLS, CELLS, dtype=torch.bool)
-    boxes[:, top:bottom, left:right] = True
-    corners = box_corners(boxes)
+def test_a_boxs_map_is_read_between_cells_and_never_beyond_the_box(box, side):
+    left, top, right, bottom = box
+    cells = torch.zeros(1, CELLS, CELLS, dtype=torch.bool)
+    cells[:, top:bottom, left:right] = True
+    corners = box_corners(cells)
     assert corners.tolist() == [[left, top, right, bottom]]
     across, down = torch.arange(CELLS, dtype=torch.float32), 10 * torch.arange(CELLS, dtype=torch.float32)
     ramp = (across[None, :] + down[:, None])[None, None]
-    ramp = torch.where(boxes[:, None], ramp, 1e6)
+    ramp = torch.where(cells[:, None], ramp, 1e6)
     found = box_map(ramp, corners, side)[0, 0]
     for row in range(side):
         for column in range(side):
@@ -86,14 +90,11 @@ def test_a_boxs_map_is_read_between_cells_and_never_beyond_the_box(left, top, wi
 
 @settings(deadline=None)
 @given(
-    left=st.integers(0, CELLS - 1),
-    top=st.integers(0, CELLS - 1),
-    width=st.integers(1, CELLS),
-    height=st.integers(1, CELLS),
+    box=boxes(),
     moves=st.lists(st.floats(-3, 3, width=32), min_size=4, max_size=4),
 )
-def test_a_moved_box_stays_in_the_map_and_is_no_smaller_than_a_cell(left, top, width, height, moves):
-    right, bottom = min(CELLS, left + width), min(CELLS, top + height)
+def test_a_moved_box_stays_in_the_map_and_is_no_smaller_than_a_cell(box, moves):
+    left, top, right, bottom = box
     corners = torch.tensor([[left, top, right, bottom]])
     x0, y0, x1, y1 = moved(corners, torch.tensor([moves]), CELLS)[0].tolist()
     for start, end, side, first, last, (low, high) in (

@@ -107,6 +107,23 @@ def test_boxes_beside_a_batch_are_of_any_view_and_mirrored_with_it(street, aroun
     assert len(drawn) > len(samples.tracks) / 2
 
 
+@pytest.mark.parametrize("around", [0, 2])
+def test_a_box_beside_a_batch_is_shown_in_its_own_view_turned_with_it(street, around):
+    frozen = ('schedule.frozen=["image", "language"]', "schedule.copies=2", "model.grid=4", "schedule.beside=200")
+    samples = dataset(street, *frozen, f"recipe.around={around}", "augment.flip=0.5")
+    samples.use(samples.freeze(2, see, lambda *_: None), early_channels=4)
+    known = set()
+    for view, one in enumerate(samples._views.shown):
+        (seen,) = samples._views.features.first(4, np.array([view]))
+        for shot, box in zip(one.shots, one.boxes, strict=True):
+            label = tuple(samples._labels[shot.row, :2].tolist())
+            known |= {(label, box[:, ::turn].tobytes(), seen[..., ::turn].tobytes()) for turn in (1, -1)}
+    beside = samples.load(0, 1).beside
+    drawn = zip(beside.labels.tolist(), beside.boxes, beside.seen, strict=True)
+    assert {(tuple(label), box.tobytes(), seen.tobytes()) for label, box, seen in drawn} <= known
+    assert 0.3 < (beside.seen[:, 3, 0, 0] == 3).mean() < 0.7
+
+
 def test_what_is_around_a_box_is_shown_for_that_box_alone(street):
     samples = dataset(street, *PLAIN, "recipe.around=2.0")
     samples.use(samples.freeze(2, see, lambda *_: None), early_channels=3)

@@ -46,6 +46,7 @@ def without(*modules):
 
 
 FROZEN = ('schedule.frozen=["image", "language"]', "schedule.copies=2")
+BESIDE = (*FROZEN, "model.grid=4", "schedule.beside=6", "augment.box=0.1")
 
 
 def losses(output):
@@ -71,15 +72,9 @@ def test_the_tiny_model_learns_twenty_tracks_by_heart(street, tmp_path, off):
         loop.train(task, task.config.schedule, tmp_path, report=report)
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        (),
-        (*FROZEN, "model.grid=4", "schedule.beside=6"),
-    ],
-)
+@pytest.mark.parametrize("more", [(), BESIDE])
 def test_a_resumed_run_is_an_uninterrupted_one_bit_for_bit(street, tmp_path, monkeypatch, more):
-    settings = ("schedule.epochs=3", "schedule.decay_epochs=[1, 2]", "augment.box=0.1", *more)
+    settings = ("schedule.epochs=3", "schedule.decay_epochs=[1, 2]", *more)
     whole = make(street, *settings)
     loop.train(whole, whole.config.schedule, tmp_path / "whole")
     cut = make(street, *settings)
@@ -151,9 +146,6 @@ def test_what_a_frozen_backbone_saw_stands_for_the_images(street):
     sum(losses).backward()
     assert all(weight.grad is None for weight in task.model.image.backbone.parameters())
     assert task.model.multimodal.coattention.b.weight.grad.any()
-
-
-BESIDE = (*FROZEN, "model.grid=4", "schedule.beside=6", "augment.box=0.1")
 
 
 def test_boxes_beside_a_batch_teach_colour_and_type_alone(street):
