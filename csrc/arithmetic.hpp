@@ -3,11 +3,11 @@
 // `Lanes`, 16 float32 with zero(), set(x), load(p), load(p, count) (the lanes from count on are 0; p may point to any
 //   stored number, and the two of int32 and int8 convert), store(p, count), add(a, b), multiply(a, b),
 //   multiply_add(a, b, c), larger_magnitude(a, b), largest(), above(a, floor) (one bit a lane), round(p, count),
-//   perhaps round(lanes[4], p), and sums(lanes[N], out), which folds each of N sets of lanes by the one tree; kQueries
-//   x kTracks, the tile of scores that fits its registers (and kTracks the pairs that it takes side by side);
-//   kChannels, how many channels of a box it sums side by side; and kParts: where the lanes are several registers, a
-//   tile may go through its rows once for each, and so hold as many more scores. Part<P> then accumulates in one of
-//   them as `Floats` does in all, and put<P>(sum) takes its sum.
+//   perhaps round(lanes[4], p) and candidates(rows, bits, out) of the lanes with a bit, and sums(lanes[N], out), which
+//   folds each of N sets of lanes by the one tree; kQueries x kTracks, the tile of scores that fits its registers (and
+//   kTracks the pairs that it takes side by side); kChannels, how many channels of a box it sums side by side; and
+//   kParts: where the lanes are several registers, a tile may go through its rows once for each, and so hold as many
+//   more scores. Part<P> then accumulates in one of them as `Floats` does in all, and put<P>(sum) takes its sum.
 // `Codes`, products of int8: what `Floats` below says of float32; and kCheap, Kernels::cheap_products.
 //
 // Included by each kernels_<isa>.cpp alone. Everything is in an unnamed namespace, so no copy is shared between them.
@@ -230,24 +230,31 @@ inline void sort_few(std::uint64_t* values, std::size_t size) {
     for (std::size_t i = 0; i < size; ++i) values[i] = sorted[i];
 }
 
-// The places of the lanes above the floor, where lanes(j, count…) are those from place j on.
-template <class AnyLanes>
-std::size_t places_above(std::size_t size, float floor, std::uint32_t* places, const AnyLanes& lanes) {
-    std::size_t found = 0;
-    for (std::size_t j = 0; j < size; j += kLanes) {
-        const std::size_t count = at_most(size - j, kLanes);
-        std::uint32_t bits = lanes(j, count).above(floor) & ((1u << count) - 1u);
-        for (; bits != 0; bits &= bits - 1) {
-            places[found++] = static_cast<std::uint32_t>(j) + static_cast<std::uint32_t>(__builtin_ctz(bits));
-        }
-    }
-    return found;
+constexpr std::uint32_t kSign = 0x80000000u, kNotANumber = 0x7FC00000u;
+
+inline Candidate candidate(float score, std::uint32_t row) {
+    std::uint32_t bits = kNotANumber;
+    if (score == score) __builtin_memcpy(&bits, &score, sizeof bits);
+    return Candidate{bits & kSign ? bits : ~(bits | kSign)} << 32 | row;
 }
 
 template <class Lanes>
-std::size_t above(const float* scores, std::size_t size, float floor, std::uint32_t* places) {
-    return places_above(size, floor, places,
-                        [&](std::size_t j, std::size_t count) { return Lanes::load(scores + j, count); });
+std::size_t candidates(const float* scores, const std::uint32_t* rows, std::size_t size, float floor, Candidate* out) {
+    std::size_t found = 0;
+    for (std::size_t j = 0; j < size; j += kLanes) {
+        const std::size_t count = at_most(size - j, kLanes);
+        const Lanes lanes = Lanes::load(scores + j, count);
+        std::uint32_t bits = lanes.above(floor) & ((1u << count) - 1u);
+        if constexpr (requires { lanes.candidates(rows, bits, out); }) {
+            found += lanes.candidates(rows + j, bits, out + found);
+        } else {
+            for (; bits != 0; bits &= bits - 1) {
+                const std::size_t place = j + static_cast<std::size_t>(__builtin_ctz(bits));
+                out[found++] = candidate(scores[place], rows[place]);
+            }
+        }
+    }
+    return found;
 }
 
 template <class Lanes>
@@ -255,12 +262,18 @@ std::size_t reaching(const std::int32_t* products, const CodeBlock& tracks, std:
                      float floor, std::uint32_t* places) {
     const Lanes scale = Lanes::set(query.scale), norm = Lanes::set(query.norm), error = Lanes::set(query.error),
                 least = Lanes::set(query.least);
-    return places_above(size, floor, places, [&](std::size_t j, std::size_t count) {
+    std::size_t found = 0;
+    for (std::size_t j = 0; j < size; j += kLanes) {
+        const std::size_t count = at_most(size - j, kLanes);
         const Lanes product = multiply(Lanes::load(products + j, count), Lanes::load(tracks.scales + j, count));
         Lanes slack = multiply_add(Lanes::load(tracks.norms + j, count), norm, least);
         slack = multiply_add(Lanes::load(tracks.errors + j, count), error, slack);
-        return multiply_add(product, scale, slack);
-    });
+        std::uint32_t bits = multiply_add(product, scale, slack).above(floor) & ((1u << count) - 1u);
+        for (; bits != 0; bits &= bits - 1) {
+            places[found++] = static_cast<std::uint32_t>(j) + static_cast<std::uint32_t>(__builtin_ctz(bits));
+        }
+    }
+    return found;
 }
 
 template <class Lanes>
@@ -392,13 +405,13 @@ constexpr BoxSums<T> box_sums() {
 }
 
 template <class Lanes, class Codes>
-constexpr Kernels table() {
-    return {.scores = products<Floats<Lanes>>,
+constexpr Kernels table(decltype(Kernels::scores) scores = products<Floats<Lanes>>) {
+    return {.scores = scores,
             .pair_scores = pair_scores<Lanes>,
             .products = products<Codes>,
             .cheap_products = Codes::kCheap,
             .sort_few = sort_few,
-            .above = above<Lanes>,
+            .candidates = candidates<Lanes>,
             .reaching = reaching<Lanes>,
             .magnitude = magnitude<Lanes>,
             .round = round_row<Lanes>,

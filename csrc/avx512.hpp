@@ -3,7 +3,7 @@
 
 #include <immintrin.h>
 
-#include "arithmetic.hpp"
+#include "turned.hpp"
 
 namespace nlvr {
 namespace {
@@ -53,10 +53,38 @@ struct Fold {
     }
 };
 
+// Columns of sixteen rows of sixteen numbers, four bytes each.
+inline void transpose(__m512i (&rows)[16]) {
+    __m512i pairs[16], fours[16];
+    unrolled<8>([&](auto n) {
+        pairs[2 * n] = _mm512_unpacklo_epi32(rows[2 * n], rows[2 * n + 1]);
+        pairs[2 * n + 1] = _mm512_unpackhi_epi32(rows[2 * n], rows[2 * n + 1]);
+    });
+    unrolled<4>([&](auto n) {
+        unrolled<2>([&](auto half) {
+            fours[4 * n + 2 * half] = _mm512_unpacklo_epi64(pairs[4 * n + half], pairs[4 * n + 2 + half]);
+            fours[4 * n + 2 * half + 1] = _mm512_unpackhi_epi64(pairs[4 * n + half], pairs[4 * n + 2 + half]);
+        });
+    });
+    // fours[4 * n + c] holds columns c, c + 4, c + 8 and c + 12 of rows 4 * n to 4 * n + 3.
+    unrolled<4>([&](auto c) {
+        const __m512i even_low = _mm512_shuffle_i32x4(fours[c], fours[4 + c], 0x88),
+                      odd_low = _mm512_shuffle_i32x4(fours[c], fours[4 + c], 0xDD),
+                      even_high = _mm512_shuffle_i32x4(fours[8 + c], fours[12 + c], 0x88),
+                      odd_high = _mm512_shuffle_i32x4(fours[8 + c], fours[12 + c], 0xDD);
+        rows[c] = _mm512_shuffle_i32x4(even_low, even_high, 0x88);
+        rows[c + 8] = _mm512_shuffle_i32x4(even_low, even_high, 0xDD);
+        rows[c + 4] = _mm512_shuffle_i32x4(odd_low, odd_high, 0x88);
+        rows[c + 12] = _mm512_shuffle_i32x4(odd_low, odd_high, 0xDD);
+    });
+}
+
 struct Avx512Lanes {
     static constexpr int kParts = 1;
     static constexpr int kQueries = 4;
     static constexpr int kTracks = 4;
+    static constexpr int kTurnedQueries = 8;
+    static constexpr int kTurnedGroups = 3;
     static constexpr int kChannels = 16;
 
     __m512 lanes;
@@ -101,6 +129,33 @@ struct Avx512Lanes {
     }
     float largest() const { return _mm512_reduce_max_ps(lanes); }
     std::uint32_t above(float floor) const { return _mm512_cmp_ps_mask(lanes, _mm512_set1_ps(floor), _CMP_NLE_UQ); }
+
+    std::size_t candidates(const std::uint32_t* rows, std::uint32_t bits, Candidate* out) const {
+        const auto chosen = static_cast<__mmask16>(bits);
+        const __m512i number = _mm512_mask_mov_epi32(
+            _mm512_castps_si512(lanes), _mm512_cmp_ps_mask(lanes, lanes, _CMP_UNORD_Q), _mm512_set1_epi32(kNotANumber));
+        // Of what is not negative, all bits but the sign are turned over.
+        const __m512i descending =
+            _mm512_mask_xor_epi32(number, _mm512_knot(_mm512_movepi32_mask(number)), number, _mm512_set1_epi32(~kSign));
+        const __m512i scores = _mm512_maskz_compress_epi32(chosen, descending),
+                      places = _mm512_maskz_compress_epi32(chosen, _mm512_maskz_loadu_epi32(chosen, rows));
+        const auto count = static_cast<std::size_t>(__builtin_popcount(bits));
+        const auto put = [&](std::size_t from, __m256i some_scores, __m256i some_places) {
+            const __m512i both = _mm512_or_si512(_mm512_slli_epi64(_mm512_cvtepu32_epi64(some_scores), 32),
+                                                 _mm512_cvtepu32_epi64(some_places));
+            _mm512_mask_storeu_epi64(out + from, static_cast<__mmask8>(first(count - from)), both);
+        };
+        put(0, _mm512_castsi512_si256(scores), _mm512_castsi512_si256(places));
+        if (count > 8) put(8, _mm512_extracti64x4_epi64(scores, 1), _mm512_extracti64x4_epi64(places, 1));
+        return count;
+    }
+
+    static void transpose(Avx512Lanes (&rows)[kLanes]) {
+        __m512i all[kLanes];
+        unrolled<kLanes>([&](auto n) { all[n] = _mm512_castps_si512(rows[n].lanes); });
+        nlvr::transpose(all);
+        unrolled<kLanes>([&](auto n) { rows[n] = {_mm512_castsi512_ps(all[n])}; });
+    }
 
     template <int N>
     static void sums(const Avx512Lanes (&all)[N], float* out) {
@@ -184,32 +239,6 @@ constexpr std::size_t kSlab = 256;   // of queries
 constexpr int kGroups = 2;           // of tracks, at most
 
 using Quads = __m512i[kQuads][kGroups];
-
-// Columns of sixteen rows of sixteen numbers, four bytes each.
-inline void transpose(__m512i (&rows)[16]) {
-    __m512i pairs[16], fours[16];
-    unrolled<8>([&](auto n) {
-        pairs[2 * n] = _mm512_unpacklo_epi32(rows[2 * n], rows[2 * n + 1]);
-        pairs[2 * n + 1] = _mm512_unpackhi_epi32(rows[2 * n], rows[2 * n + 1]);
-    });
-    unrolled<4>([&](auto n) {
-        unrolled<2>([&](auto half) {
-            fours[4 * n + 2 * half] = _mm512_unpacklo_epi64(pairs[4 * n + half], pairs[4 * n + 2 + half]);
-            fours[4 * n + 2 * half + 1] = _mm512_unpackhi_epi64(pairs[4 * n + half], pairs[4 * n + 2 + half]);
-        });
-    });
-    // fours[4 * n + c] holds columns c, c + 4, c + 8 and c + 12 of rows 4 * n to 4 * n + 3.
-    unrolled<4>([&](auto c) {
-        const __m512i even_low = _mm512_shuffle_i32x4(fours[c], fours[4 + c], 0x88),
-                      odd_low = _mm512_shuffle_i32x4(fours[c], fours[4 + c], 0xDD),
-                      even_high = _mm512_shuffle_i32x4(fours[8 + c], fours[12 + c], 0x88),
-                      odd_high = _mm512_shuffle_i32x4(fours[8 + c], fours[12 + c], 0xDD);
-        rows[c] = _mm512_shuffle_i32x4(even_low, even_high, 0x88);
-        rows[c + 8] = _mm512_shuffle_i32x4(even_low, even_high, 0xDD);
-        rows[c + 4] = _mm512_shuffle_i32x4(odd_low, odd_high, 0x88);
-        rows[c + 12] = _mm512_shuffle_i32x4(odd_low, odd_high, 0xDD);
-    });
-}
 
 // Turns codes [from, from + size) of Groups * 16 tracks; those that are missing are the last one again.
 template <int Groups>

@@ -62,6 +62,10 @@ struct Reach {
     float scale, norm, error, least;
 };
 
+// A score and its row in one integer: the smaller is the better, by score descending, then row ascending; and before
+// all of them what is no number, so that the best shows whether there is one.
+using Candidate = std::uint64_t;
+
 // So many are sorted by counting, for each, how many are smaller: fastest where eight are compared at once.
 constexpr std::size_t kFewValues = 48;
 
@@ -85,9 +89,11 @@ struct Kernels {
     // Sorts up to kFewValues different values.
     void (*sort_few)(std::uint64_t* values, std::size_t size);
 
-    // The places in order whose score is not at or below the floor; returns how many. Not-a-number passes either way.
-    std::size_t (*above)(const float* scores, std::size_t size, float floor, std::uint32_t* places);
-    // The same of the bound that a product of codes gives.
+    // The candidates in order whose score is not at or below the floor; returns how many. Not-a-number passes either
+    // way.
+    std::size_t (*candidates)(const float* scores, const std::uint32_t* rows, std::size_t size, float floor,
+                              Candidate* out);
+    // The places in order where the bound that a product of codes gives is not at or below the floor, in the same way.
     std::size_t (*reaching)(const std::int32_t* products, const CodeBlock& tracks, std::size_t size, const Reach& query,
                             float floor, std::uint32_t* places);
 

@@ -1,7 +1,7 @@
 // AVX2 with fused multiply-add: the 16 lanes are two registers of eight.
 #include <immintrin.h>
 
-#include "arithmetic.hpp"
+#include "turned.hpp"
 
 namespace nlvr {
 namespace {
@@ -45,6 +45,26 @@ struct Avx2Half {
     static __m256 add_product(__m256 query, __m256 track, __m256 sum) { return _mm256_fmadd_ps(query, track, sum); }
 };
 
+// Columns of eight rows of eight numbers.
+inline void transpose(__m256 (&rows)[8]) {
+    __m256 pairs[8], fours[8];
+    unrolled<4>([&](auto n) {
+        pairs[2 * n] = _mm256_unpacklo_ps(rows[2 * n], rows[2 * n + 1]);
+        pairs[2 * n + 1] = _mm256_unpackhi_ps(rows[2 * n], rows[2 * n + 1]);
+    });
+    unrolled<2>([&](auto n) {
+        unrolled<2>([&](auto half) {
+            fours[4 * n + 2 * half] = _mm256_shuffle_ps(pairs[4 * n + half], pairs[4 * n + 2 + half], 0x44);
+            fours[4 * n + 2 * half + 1] = _mm256_shuffle_ps(pairs[4 * n + half], pairs[4 * n + 2 + half], 0xEE);
+        });
+    });
+    // fours[4 * n + c] holds columns c and c + 4 of rows 4 * n to 4 * n + 3.
+    unrolled<4>([&](auto c) {
+        rows[c] = _mm256_permute2f128_ps(fours[c], fours[4 + c], 0x20);
+        rows[c + 4] = _mm256_permute2f128_ps(fours[c], fours[4 + c], 0x31);
+    });
+}
+
 struct Avx2Lanes {
     // Of sixteen registers twelve hold sums of half the lanes, three a track each, and one a query. With all the lanes
     // at once it would be four scores, and 1.7 times the loads for each.
@@ -53,6 +73,8 @@ struct Avx2Lanes {
     static constexpr int kParts = 2;
     static constexpr int kQueries = 4;
     static constexpr int kTracks = 3;
+    static constexpr int kTurnedQueries = 6;
+    static constexpr int kTurnedGroups = 1;
     static constexpr int kChannels = 4;
 
     __m256 low, high;
@@ -133,6 +155,22 @@ struct Avx2Lanes {
         for (std::size_t i = 0; i < count; ++i) to[i] = all[i];
     }
 
+    static void transpose(Avx2Lanes (&rows)[kLanes]) {
+        __m256 low[2][8], high[2][8];
+        for (int eight = 0; eight < 2; ++eight) {
+            unrolled<8>([&](auto n) {
+                low[eight][n] = rows[8 * eight + n].low;
+                high[eight][n] = rows[8 * eight + n].high;
+            });
+            nlvr::transpose(low[eight]);
+            nlvr::transpose(high[eight]);
+        }
+        unrolled<8>([&](auto n) {
+            rows[n] = {low[0][n], low[1][n]};
+            rows[8 + n] = {high[0][n], high[1][n]};
+        });
+    }
+
     float sum() const {
         const __m256 eight = _mm256_add_ps(low, high);
         const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
@@ -177,6 +215,6 @@ struct Avx2Products {
 }  // namespace
 
 namespace avx2 {
-constinit const Kernels kKernels = table<Avx2Lanes, Avx2Products>();
+constinit const Kernels kKernels = table<Avx2Lanes, Avx2Products>(scores<Avx2Lanes>);
 }
 }  // namespace nlvr

@@ -3,7 +3,7 @@
 
 namespace nlvr::avx512vnni {
 constinit const Kernels kKernels = [] {
-    Kernels all = table<Avx512Lanes, Avx512Products>();
+    Kernels all = table<Avx512Lanes, Avx512Products>(scores<Avx512Lanes>);
     all.products = turned::products;
     return all;
 }();

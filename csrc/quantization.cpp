@@ -89,8 +89,8 @@ void quantize_rows(const AdjacentRows<float>& rows, std::optional<std::size_t> t
 Reach reach(const CodeScale& query, std::size_t dims) {
     const auto norm = static_cast<double>(query.norm), error = static_cast<double>(query.error);
     const double evaluation = 16 * kUnit * (norm + error);
-    // No coefficient is 0, so that one that is infinite stays so; and none is subnormal, for with one of those some CPUs
-    // take a hundred times as long over a multiply-add.
+    // No coefficient is 0, so that one that is infinite stays so; and none is subnormal, for with one of those some
+    // CPUs take a hundred times as long over a multiply-add.
     constexpr double kLeast = 0x1p-120;
     const double underflow = (static_cast<double>(dims) + 8 + static_cast<double>(query.scale)) * 0x1p-146;
     return {query.scale, upwards((error + growth(dims) * norm + evaluation) + kLeast),

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
+#include <vector>
 
 #include "isa.hpp"
 
@@ -97,18 +99,28 @@ std::size_t sort_best(std::span<Candidate> candidates, std::size_t k, bool by_ro
     return candidates.size();
 }
 
-Reservoir::Reservoir(std::size_t k, std::size_t rows)
-    : k_(k), capacity_(rows <= 8 * k ? rows : k + std::max<std::size_t>(k / 2, 32)) {
-    kept_.reserve(capacity_);
-}
+Reservoir::Reservoir(std::size_t k, std::size_t rows, std::size_t batch)
+    : isa_(kernels()),
+      k_(k),
+      most_(rows <= 8 * k ? rows : k + std::max<std::size_t>(k / 2, 32)),
+      kept_(std::make_unique_for_overwrite<Candidate[]>(std::min(most_ + batch, rows))) {}
 
 void Reservoir::weed() {
-    select_best(kept_, k_);
-    kept_.resize(k_);
-    floor_ = score_of(*std::ranges::max_element(kept_));
+    const std::span<Candidate> all(kept_.get(), size_);
+    select_best(all, k_);
+    size_ = k_;
+    floor_ = score_of(*std::ranges::max_element(all.first(k_)));
     by_row_ = false;
 }
 
-std::span<const Candidate> Reservoir::finish() { return std::span(kept_).first(sort_best(kept_, k_, by_row_)); }
+std::span<const Candidate> Reservoir::finish() {
+    const std::span<Candidate> all(kept_.get(), size_);
+    return all.first(sort_best(all, k_, by_row_));
+}
+
+std::optional<std::uint32_t> not_a_number(std::span<const Candidate> best) {
+    if (best.empty() || !std::isnan(score_of(best.front()))) return std::nullopt;
+    return row_of(best.front());
+}
 
 }  // namespace nlvr

@@ -48,7 +48,7 @@ class TrackBlock {
           stored_(problem.screen ? problem.screen : problem.tracks.codes()),
           own_(stored_ == problem.tracks.codes()),
           quantizer_(tracks_.columns()) {
-        constexpr std::size_t kFloats = 32768, kLeast = 16, kMost = 64;
+        constexpr std::size_t kFloats = 49152, kLeast = 16, kMost = 96;
         capacity_ = std::clamp(kFloats / std::max<std::size_t>(tracks_.columns(), 1), kLeast, kMost);
         floats_.resize(tracks_.buffer_size(capacity_));
         codes_.resize(stored_ ? stored_->codes.buffer_size(capacity_) : capacity_ * tracks_.columns());
@@ -150,9 +150,10 @@ class Scan {
         floats_.resize(problem.queries.buffer_size(size));
         for (std::size_t i = 0; i < size; ++i) {
             rows_.push_back(problem.queries.row(queries.begin + i, floats_.data() + problem.queries.buffer_size(i)));
-            best_.emplace_back(problem.k, tracks);
+            best_.emplace_back(problem.k, tracks, block_.capacity());
         }
         scored_.resize(size);
+        found_.resize(size);
         scores_.resize(size * block_.capacity());
         places_.resize(block_.capacity());
         if (screening_.worth()) quantize_queries();
@@ -195,9 +196,7 @@ class Scan {
         const std::size_t size = block_.size();
         isa_.scores(rows_.data(), rows_.size(), block_.rows(), size, dims_, scores_.data());
         for (std::size_t i = 0; i < rows_.size(); ++i) {
-            const float* scores = scores_.data() + i * size;
-            const std::size_t found = isa_.above(scores, size, best_[i].floor(), places_.data());
-            for (std::size_t p = 0; p < found; ++p) best_[i].offer(scores[places_[p]], block_.ids()[places_[p]]);
+            best_[i].offer(scores_.data() + i * size, block_.ids().data(), size);
             scored_[i] += size;
         }
     }
@@ -209,28 +208,27 @@ class Scan {
         survivors_.clear();
         pair_queries_.clear();
         pair_tracks_.clear();
-        for (std::uint32_t i = 0; i < rows_.size(); ++i) {
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
             // A bound of infinity may hide what is no number, so it passes even where every place is at infinity.
             const float floor = std::min(best_[i].floor(), std::numeric_limits<float>::max());
             const std::size_t found =
                 isa_.reaching(products_.data() + i * size, tracks, size, reaches_[i], floor, places_.data());
             for (std::size_t p = 0; p < found; ++p) {
-                survivors_.push_back({i, block_.ids()[places_[p]]});
+                survivors_.push_back(block_.ids()[places_[p]]);
                 pair_queries_.push_back(rows_[i]);
                 pair_tracks_.push_back(block_.row(places_[p]));
             }
+            found_[i] = found;
             scored_[i] += found;
         }
         const std::size_t pairs = survivors_.size();
         scores_.resize(std::max(scores_.size(), pairs));
         isa_.pair_scores(pair_queries_.data(), pair_tracks_.data(), pairs, dims_, scores_.data());
-        for (std::size_t n = 0; n < pairs; ++n) best_[survivors_[n].query].offer(scores_[n], survivors_[n].track);
+        for (std::size_t i = 0, first = 0; i < rows_.size(); first += found_[i++]) {
+            if (found_[i] > 0) best_[i].offer(scores_.data() + first, survivors_.data() + first, found_[i]);
+        }
         screening_.saw(pairs, rows_.size() * size);
     }
-
-    struct Pair {
-        std::uint32_t query, track;
-    };
 
     const Kernels& isa_ = kernels();
     std::size_t dims_;
@@ -247,7 +245,9 @@ class Scan {
     std::vector<float> scores_;  // of a block
     std::vector<std::int32_t> products_;
     std::vector<std::uint32_t> places_;
-    std::vector<Pair> survivors_;
+    // What is left of a block: tracks, those of one query after those of another, and how many each has.
+    std::vector<std::uint32_t> survivors_;
+    std::vector<std::size_t> found_;
     std::vector<const float*> pair_queries_, pair_tracks_;
 };
 
@@ -284,10 +284,9 @@ std::optional<NotANumber> topk(const TopK& problem) {
         scan.run(part, allowed);
         for (std::size_t i = 0; i < group.size(); ++i) {
             const std::size_t query = group.begin + i;
-            Reservoir& best = scan.best(i);
-            if (best.not_a_number() != Reservoir::kNone && !bad[task]) bad[task] = {query, best.not_a_number()};
+            const std::span<const Candidate> list = scan.best(i).finish();
+            if (const auto row = not_a_number(list); row && !bad[task]) bad[task] = {query, *row};
             scored[query * ranges + range] = scan.scored(i);
-            const std::span<const Candidate> list = best.finish();
             if (ranges == 1) {
                 write(problem, query, list);
             } else {

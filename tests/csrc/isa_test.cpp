@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -105,10 +106,17 @@ std::string difference(const Kernels& isa, std::size_t dims) {
         })) {
         return "products";
     }
-    if (!agrees<std::uint32_t>(isa, dims + 1, [&](const Kernels& k, std::uint32_t* out) {
-            out[dims] = static_cast<std::uint32_t>(k.above(queries.data(), dims, 1e-3f, out));
+    std::vector<std::uint32_t> places(dims);
+    std::iota(places.begin(), places.end(), 7u);
+    if (!agrees<nlvr::Candidate>(isa, dims + 1, [&](const Kernels& k, nlvr::Candidate* out) {
+            out[dims] = k.candidates(queries.data(), places.data(), dims, 1e-3f, out);
         })) {
-        return "above";
+        return "candidates";
+    }
+    if (!agrees<nlvr::Candidate>(isa, dims + 1, [&](const Kernels& k, nlvr::Candidate* out) {
+            out[dims] = k.candidates(queries.data(), places.data(), dims, NAN, out);
+        })) {
+        return "candidates without a floor";
     }
     std::vector<std::int32_t> products(codes.begin(), codes.begin() + static_cast<std::ptrdiff_t>(dims));
     const nlvr::CodeBlock block{code_rows.data(), queries.data(), queries.data() + dims, queries.data() + 2 * dims};
