@@ -96,7 +96,6 @@ template <class Product, int Queries, int Tracks, class... Later>
 // How a tile goes through its tracks: all side by side, with the fewest loads, or one after the other, in the order in
 // which they lie in memory and are fetched fastest.
 enum class Order { kTogether, kInTurn };
-inline constexpr std::size_t kTracksAhead = 4;  // of the one computed in turn is the one that is fetched
 
 template <class Product, Order kOrder, int Queries, int Tracks>
 void product_tile(const typename Product::Element* const* queries, const typename Product::Element* const* tracks,
@@ -116,7 +115,8 @@ void product_tile(const typename Product::Element* const* queries, const typenam
     } else {
         unrolled<Tracks>([&](auto j) {
             typename Product::Sum track_sums[Queries];
-            const auto* later = tracks[at_most(j + kTracksAhead, tracks_left - 1)];
+            constexpr std::size_t kAhead = 16 / sizeof(typename Product::Element);  // 8 KB, of rows of 512 numbers
+            const auto* later = tracks[at_most(j + kAhead, tracks_left - 1)];
             accumulate<Product, Queries, 1>(queries, tracks + j, dims, track_sums, later);
             unrolled<Queries>([&](auto i) { sums[i * Tracks + j] = track_sums[i]; });
         });
@@ -289,7 +289,7 @@ Magnitude magnitude(const float* row, std::size_t dims, const float* later) {
     for (std::size_t e = 0; e < whole; e += kSets * kLanes) {
 #pragma GCC unroll 4
         for (std::size_t s = 0; s < kSets; ++s) {
-            __builtin_prefetch(later + e + s * kLanes);
+            if (s % 2 == 0) __builtin_prefetch(later + (e + s * kLanes) / 2);
             take(s, Lanes::load(row + e + s * kLanes));
         }
     }
@@ -305,14 +305,18 @@ Magnitude magnitude(const float* row, std::size_t dims, const float* later) {
 }
 
 template <class Lanes>
-void round_row(const float* row, std::size_t dims, float factor, std::int8_t* codes) {
+void round_row(const float* row, std::size_t dims, float factor, std::int8_t* codes, const float* later) {
+    later += dims / 2;
     const Lanes factors = Lanes::set(factor);
     std::size_t e = 0;
     if constexpr (requires(const Lanes(&four)[4]) { Lanes::round(four, codes); }) {
         for (; e + 4 * kLanes <= dims; e += 4 * kLanes) {
             Lanes four[4];
 #pragma GCC unroll 4
-            for (std::size_t n = 0; n < 4; ++n) four[n] = multiply(Lanes::load(row + e + n * kLanes), factors);
+            for (std::size_t n = 0; n < 4; ++n) {
+                if (n % 2 == 0) __builtin_prefetch(later + (e + n * kLanes) / 2);
+                four[n] = multiply(Lanes::load(row + e + n * kLanes), factors);
+            }
             Lanes::round(four, codes + e);
         }
     }

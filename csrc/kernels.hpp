@@ -97,10 +97,11 @@ struct Kernels {
     std::size_t (*reaching)(const std::int32_t* products, const CodeBlock& tracks, std::size_t size, const Reach& query,
                             float floor, std::uint32_t* places);
 
-    // later: a row that is to be fetched meanwhile.
+    // later: a row of which a half is to be fetched meanwhile, and the other half by `round`: in even steps, for a CPU
+    // waits where more is asked for than it can keep in mind.
     Magnitude (*magnitude)(const float* row, std::size_t dims, const float* later);
-    // codes[e] = row[e] * factor rounded to nearest even; the caller sees to it that it fits.
-    void (*round)(const float* row, std::size_t dims, float factor, std::int8_t* codes);
+    // codes[e] = row[e] * factor rounded to nearest even; the caller sees to it that it fits. later: as above.
+    void (*round)(const float* row, std::size_t dims, float factor, std::int8_t* codes, const float* later);
 
     // to[e] = the number from[e] in float32; of codes its float32 product with the scale.
     void (*widen_float16)(const Float16* from, std::size_t size, float* to);

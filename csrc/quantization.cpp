@@ -44,7 +44,7 @@ CodeScale Quantizer::quantize(const float* row, std::int8_t* codes, const float*
         const float error = norm < kMost ? upwards(norm) : kInfinity;
         return {0.0f, norm < kMost ? error : 0.0f, error};
     }
-    isa_.round(row, dims_, kMostCode / largest, codes);
+    isa_.round(row, dims_, kMostCode / largest, codes, later);
     const float scale = largest / kMostCode;
     return {scale, upwards(norm), upwards(most_error_ * static_cast<double>(scale))};
 }

@@ -47,6 +47,8 @@ class TrackBlock {
         : tracks_(problem.tracks),
           stored_(problem.screen ? problem.screen : problem.tracks.codes()),
           own_(stored_ == problem.tracks.codes()),
+          lends_codes_(stored_ && !own_ && stored_->codes.buffer_size(1) == 0 && stored_->scales.adjacent() &&
+                       stored_->norms.adjacent() && stored_->errors.adjacent()),
           quantizer_(tracks_.columns()) {
         constexpr std::size_t kFloats = 49152, kLeast = 16, kMost = 96;
         capacity_ = std::clamp(kFloats / std::max<std::size_t>(tracks_.columns(), 1), kLeast, kMost);
@@ -62,12 +64,15 @@ class TrackBlock {
     bool fill(Range& range, const AllowedRows& allowed) {
         ids_.resize(std::min(capacity_, range.size()));
         for (std::uint32_t& id : ids_) id = allowed[range.begin++];
+        later_.clear();
+        for (std::size_t i = 0; i < std::min(kAhead, range.size()); ++i) later_.push_back(allowed[range.begin + i]);
         return !ids_.empty();
     }
 
     std::size_t capacity() const { return capacity_; }
     std::size_t size() const { return ids_.size(); }
     std::span<const std::uint32_t> ids() const { return ids_; }
+    bool lends() const { return tracks_.buffer_size(1) == 0; }  // whether rows are where they stay
     bool has_codes() const { return stored_ != nullptr; }
 
     const float* row(std::size_t i) { return tracks_.row(ids_[i], floats_.data() + tracks_.buffer_size(i)); }
@@ -78,6 +83,12 @@ class TrackBlock {
     }
 
     CodeBlock codes() {
+        const std::size_t first = ids_.front();
+        if (lends_codes_ && ids_.back() - first + 1 == size()) {
+            for (std::size_t i = 0; i < size(); ++i) code_rows_[i] = stored_->codes.row(first + i, nullptr);
+            return {code_rows_.data(), stored_->scales.from(first), stored_->norms.from(first),
+                    stored_->errors.from(first)};
+        }
         for (std::size_t i = 0; i < size(); ++i) {
             const CodeScale row = stored_ ? stored_codes(i) : new_codes(i);
             scales_[i] = row.scale;
@@ -97,21 +108,29 @@ class TrackBlock {
     CodeScale new_codes(std::size_t i) {
         std::int8_t* codes = codes_.data() + i * tracks_.columns();
         code_rows_[i] = codes;
-        // Rows that must be gathered or widened first are in the cache by then.
-        constexpr std::size_t kAhead = 4;
         const float* const floats = row(i);
-        const bool lent = tracks_.buffer_size(1) == 0;
-        return quantizer_.quantize(floats, codes, lent ? row(std::min(i + kAhead, size() - 1)) : floats);
+        return quantizer_.quantize(floats, codes, lends() ? later(i + kAhead) : floats);
     }
+
+    // The row in place i of this block, or of the next one. Rows that must be gathered or widened are in the cache by
+    // then anyhow.
+    const float* later(std::size_t i) const {
+        if (i < size()) return tracks_.row(ids_[i], nullptr);
+        return later_.empty() ? tracks_.row(ids_.back(), nullptr)
+                              : tracks_.row(later_[std::min(i - size(), later_.size() - 1)], nullptr);
+    }
+
+    static constexpr std::size_t kAhead = 2;
 
     const StoredRows& tracks_;
     const CodeRows* stored_;
-    bool own_;  // the codes are the tracks
+    bool own_;          // the codes are the tracks
+    bool lends_codes_;  // of tracks that follow each other they need not be gathered
     Quantizer quantizer_;
     std::size_t capacity_;
     std::vector<float> floats_, scales_, norms_, errors_;
     std::vector<std::int8_t> codes_;
-    std::vector<std::uint32_t> ids_;
+    std::vector<std::uint32_t> ids_, later_;
     std::vector<const float*> rows_;
     std::vector<const std::int8_t*> code_rows_;
 };
@@ -153,7 +172,6 @@ class Scan {
             best_.emplace_back(problem.k, tracks, block_.capacity());
         }
         scored_.resize(size);
-        found_.resize(size);
         scores_.resize(size * block_.capacity());
         places_.resize(block_.capacity());
         if (screening_.worth()) quantize_queries();
@@ -164,9 +182,11 @@ class Scan {
             if (screening_.now()) {
                 screen();
             } else {
+                score_survivors();
                 score();
             }
         }
+        score_survivors();
     }
 
     Reservoir& best(std::size_t query) { return best_[query]; }
@@ -202,33 +222,56 @@ class Scan {
     }
 
     void screen() {
-        const std::size_t size = block_.size();
+        const std::size_t size = block_.size(), before = survivors_.size();
         const CodeBlock tracks = block_.codes();
         isa_.products(code_rows_.data(), code_rows_.size(), tracks.codes, size, dims_, products_.data());
-        survivors_.clear();
-        pair_queries_.clear();
-        pair_tracks_.clear();
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             // A bound of infinity may hide what is no number, so it passes even where every place is at infinity.
             const float floor = std::min(best_[i].floor(), std::numeric_limits<float>::max());
             const std::size_t found =
                 isa_.reaching(products_.data() + i * size, tracks, size, reaches_[i], floor, places_.data());
+            if (found == 0) continue;
+            runs_.push_back({i, found});
             for (std::size_t p = 0; p < found; ++p) {
                 survivors_.push_back(block_.ids()[places_[p]]);
                 pair_queries_.push_back(rows_[i]);
                 pair_tracks_.push_back(block_.row(places_[p]));
             }
-            found_[i] = found;
-            scored_[i] += found;
         }
+        screening_.saw(survivors_.size() - before, rows_.size() * size);
+        // A few wait for the next block's: they are on their way from memory meanwhile.
+        constexpr std::size_t kWorthScoring = 16;
+        if (!block_.lends() || survivors_.size() >= kWorthScoring) {
+            score_survivors();
+        } else {
+            for (std::size_t n = before; n < survivors_.size(); ++n) fetch(pair_tracks_[n]);
+        }
+    }
+
+    void fetch(const float* row) const {
+        for (std::size_t e = 0; e < dims_; e += kLanes) __builtin_prefetch(row + e);
+    }
+
+    void score_survivors() {
         const std::size_t pairs = survivors_.size();
         scores_.resize(std::max(scores_.size(), pairs));
         isa_.pair_scores(pair_queries_.data(), pair_tracks_.data(), pairs, dims_, scores_.data());
-        for (std::size_t i = 0, first = 0; i < rows_.size(); first += found_[i++]) {
-            if (found_[i] > 0) best_[i].offer(scores_.data() + first, survivors_.data() + first, found_[i]);
+        std::size_t first = 0;
+        for (const auto& [query, size] : runs_) {
+            best_[query].offer(scores_.data() + first, survivors_.data() + first, size);
+            scored_[query] += size;
+            first += size;
         }
-        screening_.saw(pairs, rows_.size() * size);
+        runs_.clear();
+        survivors_.clear();
+        pair_queries_.clear();
+        pair_tracks_.clear();
     }
+
+    // What is left of a block for one query: so many of the survivors.
+    struct Run {
+        std::size_t query, size;
+    };
 
     const Kernels& isa_ = kernels();
     std::size_t dims_;
@@ -245,9 +288,8 @@ class Scan {
     std::vector<float> scores_;  // of a block
     std::vector<std::int32_t> products_;
     std::vector<std::uint32_t> places_;
-    // What is left of a block: tracks, those of one query after those of another, and how many each has.
+    std::vector<Run> runs_;
     std::vector<std::uint32_t> survivors_;
-    std::vector<std::size_t> found_;
     std::vector<const float*> pair_queries_, pair_tracks_;
 };
 

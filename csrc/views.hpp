@@ -21,6 +21,8 @@ struct Vector {
     std::ptrdiff_t stride = 0;
 
     T operator[](std::size_t i) const { return read_at<T>(data + static_cast<std::ptrdiff_t>(i) * stride); }
+    bool adjacent() const { return stride == sizeof(T) && reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0; }
+    const T* from(std::size_t i) const { return reinterpret_cast<const T*>(data) + i; }  // where they are adjacent
 };
 
 template <class T>

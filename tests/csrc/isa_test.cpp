@@ -135,8 +135,9 @@ std::string difference(const Kernels& isa, std::size_t dims) {
     }
     std::vector<float> small(dims);
     for (float& value : small) value = static_cast<float>(static_cast<int>(random_bits() % 509) - 254);
-    if (!agrees<std::int8_t>(isa, dims,
-                             [&](const Kernels& k, std::int8_t* out) { k.round(small.data(), dims, 0.5f, out); })) {
+    if (!agrees<std::int8_t>(isa, dims, [&](const Kernels& k, std::int8_t* out) {
+            k.round(small.data(), dims, 0.5f, out, tracks.data());
+        })) {
         return "round";
     }
     const std::size_t few = std::min(dims, nlvr::kFewValues);
@@ -171,13 +172,19 @@ std::string difference(const Kernels& isa, std::size_t dims) {
     return "";
 }
 
-// Every way in which products of codes cut queries and tracks.
-bool products_agree(const Kernels& isa, std::size_t queries, std::size_t tracks, std::size_t dims) {
+// Every way in which scores and products of codes cut queries and tracks.
+bool shapes_agree(const Kernels& isa, std::size_t queries, std::size_t tracks, std::size_t dims) {
+    const auto floats = many<float>((queries + tracks) * dims);
+    const auto rows = rows_of(floats, queries + tracks, dims);
     const auto codes = many<std::int8_t>((queries + tracks) * dims);
-    const auto rows = rows_of(codes, queries + tracks, dims);
-    return agrees<std::int32_t>(isa, queries * tracks, [&](const Kernels& k, std::int32_t* out) {
-        k.products(rows.data(), queries, rows.data() + queries, tracks, dims, out);
-    });
+    const auto code_rows = rows_of(codes, queries + tracks, dims);
+    return agrees<float>(isa, queries * tracks,
+                         [&](const Kernels& k, float* out) {
+                             k.scores(rows.data(), queries, rows.data() + queries, tracks, dims, out);
+                         }) &&
+           agrees<std::int32_t>(isa, queries * tracks, [&](const Kernels& k, std::int32_t* out) {
+               k.products(code_rows.data(), queries, code_rows.data() + queries, tracks, dims, out);
+           });
 }
 
 }  // namespace
@@ -191,11 +198,12 @@ int main() {
             std::printf("%s: %s differs at %zu\n", isa.name.c_str(), name.c_str(), dims);
             return 1;
         }
-        constexpr std::size_t kShapes[][2] = {{1, 37}, {3, 8}, {4, 7}, {4, 8}, {8, 16}, {11, 61}, {259, 20}};
+        constexpr std::size_t kShapes[][2] = {{1, 37}, {3, 8},   {4, 7},   {4, 8},   {8, 16},  {11, 61}, {12, 7},
+                                              {12, 8}, {13, 16}, {16, 17}, {23, 33}, {31, 49}, {19, 97}, {259, 20}};
         for (const auto& [queries, tracks] : kShapes) {
-            for (const std::size_t dims : {5, 64, 130}) {
-                if (products_agree(*isa.kernels, queries, tracks, dims)) continue;
-                std::printf("%s: products of %zu x %zu differ at %zu\n", isa.name.c_str(), queries, tracks, dims);
+            for (const std::size_t dims : {1, 5, 16, 64, 130, 1024, 1025}) {
+                if (shapes_agree(*isa.kernels, queries, tracks, dims)) continue;
+                std::printf("%s: %zu x %zu differ at %zu\n", isa.name.c_str(), queries, tracks, dims);
                 return 1;
             }
         }
