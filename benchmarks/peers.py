@@ -27,7 +27,7 @@ def skip_where_disturbed(load: OtherLoad, what: str = "the ratio of times") -> N
 
 
 def calls_of(run: Callable[[], object]) -> int:
-    """Warm up, and return how many calls in a row are to be timed: a short one wakes threads first."""
+    """Warm up, and return how many calls in a row are to be timed."""
     run()
     start = time.perf_counter()
     run()
@@ -35,10 +35,9 @@ def calls_of(run: Callable[[], object]) -> int:
 
 
 def seconds_of(run: Callable[[], object], calls: int) -> float:
-    """Return the mean seconds of so many calls in a row."""
+    """Return the mean seconds of so many calls in a row, after one that wakes what slept in the pause: threads, pages."""
     time.sleep(PAUSE)
-    if calls > 1:
-        run()
+    run()
     start = time.perf_counter()
     for _ in range(calls):
         run()

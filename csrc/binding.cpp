@@ -151,13 +151,14 @@ py::tuple quantize(const py::object& given, const py::object& threads) {
     const py::array row_array = array<float>("rows", given, 2, "[N, D]");
     const auto count = thread_count(threads);
     py::array_t<std::int8_t> codes(std::vector<py::ssize_t>{row_array.shape(0), row_array.shape(1)});
-    py::array_t<float> scales(row_array.shape(0)), norms(row_array.shape(0)), errors(row_array.shape(0));
-    float* const error = errors.mutable_data();
-    float* const end = error + errors.size();
+    // In one piece, which numpy puts into large pages sooner than three.
+    py::array_t<float> scales_norms_errors(std::vector<py::ssize_t>{3, row_array.shape(0)});
+    float* const scale = scales_norms_errors.mutable_data();
+    float *const norm = scale + row_array.shape(0), *const error = norm + row_array.shape(0);
+    float* const end = error + row_array.shape(0);
     const float* bad = nullptr;
     {
         std::int8_t* const code = codes.mutable_data();
-        float *const scale = scales.mutable_data(), *const norm = norms.mutable_data();
         const py::gil_scoped_release unlocked;
         quantize_rows(rows<float>(row_array), count, code, scale, norm, error);
         bad = std::find_if(error, end, [](float value) { return std::isinf(value); });
@@ -166,7 +167,8 @@ py::tuple quantize(const py::object& given, const py::object& threads) {
         const auto row = static_cast<std::size_t>(bad - error);
         raise(not_a_number, "rows: row " + to_string(row) + " is not finite, or longer than 2^63", {{"row", row}});
     }
-    return py::make_tuple(codes, scales, norms, errors);
+    const auto row = [&](int n) { return py::object(scales_norms_errors[py::int_(n)]); };
+    return py::make_tuple(codes, row(0), row(1), row(2));
 }
 
 Cells good_cells(const py::array& array, std::size_t frames, std::size_t height, std::size_t width) {

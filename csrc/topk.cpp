@@ -30,7 +30,7 @@ struct Cut {
 
 Cut cut(std::size_t queries, std::size_t tracks, std::size_t dims, std::size_t k, std::size_t threads) {
     // Queries of a group share each read of the tracks and keep themselves and their candidates in the cache.
-    const std::size_t group = std::clamp<std::size_t>(131072 / std::max<std::size_t>(dims, 1), 16, 256);
+    const std::size_t group = std::clamp<std::size_t>(196608 / std::max<std::size_t>(dims, 1), 16, 384);
     const std::size_t groups = (queries + group - 1) / group;
     if (groups >= threads) return {std::min(queries, (groups + threads - 1) / threads * threads), 1};
     // Ranges of tracks must be merged, at a cost of k for each: worth it where k is small beside them.
@@ -86,6 +86,9 @@ class TrackBlock {
         const std::size_t first = ids_.front();
         if (lends_codes_ && ids_.back() - first + 1 == size()) {
             for (std::size_t i = 0; i < size(); ++i) code_rows_[i] = stored_->codes.row(first + i, nullptr);
+            for (const auto* each : {&stored_->scales, &stored_->norms, &stored_->errors}) {
+                for (std::size_t i = 0; i < size(); i += kLanes) __builtin_prefetch(each->from(first + size() + i));
+            }
             return {code_rows_.data(), stored_->scales.from(first), stored_->norms.from(first),
                     stored_->errors.from(first)};
         }
