@@ -35,7 +35,7 @@ def calls_of(run: Callable[[], object]) -> int:
 
 
 def seconds_of(run: Callable[[], object], calls: int) -> float:
-    """Return the mean seconds of so many calls in a row, after one that wakes what slept in the pause: threads, pages."""
+    """Return the mean seconds of so many calls in a row, after one that wakes what a pause put to sleep."""
     time.sleep(PAUSE)
     run()
     start = time.perf_counter()

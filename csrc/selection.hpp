@@ -36,11 +36,14 @@ class Reservoir {
     Reservoir(std::size_t k, std::size_t rows, std::size_t batch);
 
     // A score at or below it is not taken. Not a number until there is one, so that nothing compares as below it.
-    float floor() const { return floor_; }
+    float floor() {
+        if (size_ >= most_) weed();
+        return floor_;
+    }
 
     void offer(const float* scores, const std::uint32_t* rows, std::size_t size) {
-        if (size_ >= most_) weed();
-        size_ += isa_.candidates(scores, rows, size, floor_, kept_.get() + size_);
+        const float least = floor();
+        size_ += isa_.candidates(scores, rows, size, least, kept_.get() + size_);
     }
 
     // The best, in order.

@@ -158,7 +158,7 @@ class Screening {
 
    private:
     bool worth_;
-    std::size_t pause_ = 0, next_pause_ = 8;
+    std::size_t pause_ = 2, next_pause_ = 8;  // before the first scores there is nothing to fall short of
 };
 
 // A group of queries on its way through a range of tracks.
