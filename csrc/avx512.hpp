@@ -240,16 +240,18 @@ constexpr int kGroups = 2;           // of tracks, at most
 
 using Quads = __m512i[kQuads][kGroups];
 
-// Turns codes [from, from + size) of Groups * 16 tracks; those that are missing are the last one again.
-template <int Groups>
-void turn(const std::int8_t* const* tracks, std::size_t tracks_size, std::size_t from, std::size_t size, Quads& quads) {
+// Turns codes [from, from + size) of Groups * 16 tracks, as `load` gives them; those that are missing are the last one
+// again.
+template <int Groups, class Load>
+void turn(const std::int8_t* const* tracks, std::size_t tracks_size, std::size_t from, std::size_t size,
+          __m512i (*quads)[kGroups], const Load& load) {
     for (std::size_t group = 0; group < Groups; ++group) {
         for (std::size_t e = 0; e < size; e += Avx512Codes::kStep) {
             const std::size_t count = at_most(size - e, Avx512Codes::kStep);
             __m512i rows[16];
             unrolled<16>([&](auto n) {
                 const std::int8_t* codes = tracks[at_most(kLanes * group + n, tracks_size - 1)] + from + e;
-                rows[n] = count < Avx512Codes::kStep ? Avx512Codes::track(codes, count) : Avx512Codes::track(codes);
+                rows[n] = count < Avx512Codes::kStep ? load(codes, count) : load(codes);
             });
             transpose(rows);
             unrolled<16>([&](auto n) { quads[e / 4 + n][group] = rows[n]; });
@@ -317,7 +319,8 @@ void strip(const std::int8_t* const* queries, std::size_t queries_size, const st
     alignas(64) Quads quads;
     for (std::size_t from = 0; from < dims; from += 4 * kQuads) {
         const std::size_t size = at_most(dims - from, 4 * kQuads);
-        turn<Groups>(tracks, tracks_size, from, size, quads);
+        turn<Groups>(tracks, tracks_size, from, size, quads,
+                     [](const std::int8_t* codes, auto... count) { return Avx512Codes::track(codes, count...); });
         std::size_t i = 0;
         const auto some = [&]<int Queries>() {
             tile<Queries, Groups>(queries + i, quads, tracks_size, from, size, offsets + i, out + i * out_stride,

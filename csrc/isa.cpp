@@ -2,8 +2,25 @@
 
 #include <cstdlib>
 
+#ifdef NLVR_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace nlvr {
 namespace {
+
+#ifdef NLVR_AMX
+// The tiles are so large that Linux saves them only for a process that has asked; where it cannot, it says no.
+bool may_use_tiles() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    constexpr unsigned kTilesOfBytes = 3u << 24;  // AMX-TILE and AMX-INT8
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kTilesOfBytes) != kTilesOfBytes) return false;
+    constexpr long kAskPermission = 0x1023, kTileData = 18;
+    return syscall(SYS_arch_prctl, kAskPermission, kTileData) == 0;
+}
+#endif
 
 Isa choose() {
     std::vector<Isa> isas = available_isas();
@@ -31,7 +48,11 @@ std::vector<Isa> available_isas() {
                             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (has_avx2) isas.push_back({"avx2", &avx2::kKernels});
     if (has_avx512) isas.push_back({"avx512", &avx512::kKernels});
-    if (has_avx512 && __builtin_cpu_supports("avx512vnni")) isas.push_back({"avx512vnni", &avx512vnni::kKernels});
+    const bool has_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
+    if (has_vnni) isas.push_back({"avx512vnni", &avx512vnni::kKernels});
+#ifdef NLVR_AMX
+    if (has_vnni && may_use_tiles()) isas.push_back({"amx", &amx::kKernels});
+#endif
 #endif
 #ifdef NLVR_AARCH64
     isas.push_back({"neon", &neon::kKernels});

@@ -127,6 +127,9 @@ extern const Kernels kKernels;
 namespace avx512vnni {
 extern const Kernels kKernels;
 }
+namespace amx {
+extern const Kernels kKernels;
+}
 namespace neon {
 extern const Kernels kKernels;
 }

@@ -6,8 +6,8 @@ a TypeError and one of another shape a ValueError, each naming the argument. `th
 work is worth, at most `pool_size()`.
 
 The instruction set is chosen at the first use: the best this CPU has, or the one the environment variable `NLVR_ISA`
-names (`scalar`, `avx2`, `avx512` or `avx512vnni`; `neon` on aarch64); a name that is unknown or not available here is
-an IsaUnavailableError error.
+names (`scalar`, `avx2`, `avx512`, `avx512vnni` or `amx`; `neon` on aarch64); a name that is unknown or not available
+here is an IsaUnavailableError error. `amx` asks Linux to let this process use the CPU's tiles, where they are.
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ def problems(reference, wild):
         add(f"quantize-first-{threads}-{d}", wild(i, (n, d), spread=3), np.empty(0))
     add("topk-first-3-large", wild(1, (70, 96)), wild(2, (300, 96)))
     add("topk-first-2-shared", wild(1, (20, 200), spread=1), wild(2, (700, 200), spread=1))
+    add("screened-first-2-shared", wild(1, (70, 200), spread=1), wild(2, (700, 200), spread=1))
     for i, width in enumerate([1, 2, 7, 8, 9, 15, 16, 17, 24, 33]):
         channels, threads = [1, 3, 4, 5, 15, 16, 17, 31, 33, 260][i], i % 8 + 1
         maps = wild(i, (2, channels, 5, width))

@@ -18,6 +18,7 @@ X86 = {
     "kernels_avx2": AVX2,
     "kernels_avx512": AVX512,
     "kernels_avx512vnni": [*AVX512, "-mavx512vnni"],
+    "kernels_amx": [*AVX512, "-mavx512vnni", "-mamx-tile", "-mamx-int8"],
 }
 NATIVE = shutil.which("g++")
 CROSS, EMULATOR = shutil.which("aarch64-linux-gnu-g++"), shutil.which("qemu-aarch64")
@@ -25,8 +26,9 @@ CROSS, EMULATOR = shutil.which("aarch64-linux-gnu-g++"), shutil.which("qemu-aarc
 
 @pytest.mark.skipif(NATIVE is None or platform.machine() != "x86_64", reason="needs g++ on x86-64")
 def test_this_machine_gives_the_scalar_bits(tmp_path):
-    objects = [compiled(NATIVE, SOURCES / f"{name}.cpp", tmp_path, "-DNLVR_X86_64", *own) for name, own in X86.items()]
-    objects.append(compiled(NATIVE, TESTS / "isa_test.cpp", tmp_path, "-DNLVR_X86_64"))
+    defined = ["-DNLVR_X86_64", "-DNLVR_AMX"]
+    objects = [compiled(NATIVE, SOURCES / f"{name}.cpp", tmp_path, *defined, *own) for name, own in X86.items()]
+    objects.append(compiled(NATIVE, TESTS / "isa_test.cpp", tmp_path, *defined))
     assert outcome([linked(NATIVE, objects, tmp_path)])[0] == "scalar"
 
 

@@ -1,0 +1,143 @@
+// The same with tiles of bytes: one instruction multiplies sixteen rows of queries by sixteen turned tracks.
+#include "avx512.hpp"
+
+namespace nlvr {
+namespace {
+
+constexpr std::size_t kTile = 16;       // rows of a tile, and numbers of 32 bits in one of them
+constexpr std::size_t kTileCodes = 64;  // in a row
+constexpr std::size_t kMostDims = 2048;
+constexpr std::size_t kStripTracks = turned::kGroups * kTile;
+
+// Tiles 0 to 3 hold products of two sixteens of queries (4 and 5) and two of tracks (6 and 7).
+struct alignas(64) TileShapes {
+    std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    std::uint8_t rows[16] = {kTile, kTile, kTile, kTile, kTile, kTile, kTile, kTile};
+};
+
+constexpr TileShapes kTileShapes;
+
+struct Tiles {
+    Tiles() { _tile_loadconfig(&kTileShapes); }
+    // Else the system would save them at every change of threads.
+    ~Tiles() { _tile_release(); }
+    Tiles(const Tiles&) = delete;
+    Tiles& operator=(const Tiles&) = delete;
+};
+
+// Queries in sixteens, as tiles are read.
+struct QueryRows {
+    const std::int8_t* first;
+    std::size_t stride, size, dims;
+};
+
+bool evenly_spaced(const std::int8_t* const* rows, std::size_t size) {
+    const std::ptrdiff_t stride = rows[1] - rows[0];
+    bool even = stride >= 0;
+    for (std::size_t i = 2; i < size; ++i) even &= rows[i] - rows[i - 1] == stride;
+    return even;
+}
+
+// Rows of 64 codes of sixteen queries: where they lie, and of the last codes a copy with zeros behind them.
+struct QueryTile {
+    QueryTile(const QueryRows& queries, std::size_t row)
+        : rows(queries.first + row * queries.stride), stride(static_cast<long>(queries.stride)) {
+        const std::size_t whole = queries.dims / kTileCodes * kTileCodes, rest = queries.dims - whole;
+        for (std::size_t n = 0; rest > 0 && n < kTile; ++n) {
+            _mm512_store_si512(last[n], Avx512Codes::query(rows + n * queries.stride + whole, rest));
+        }
+    }
+
+    const std::int8_t* rows;
+    long stride;
+    alignas(64) std::int8_t last[kTile][kTileCodes];
+};
+
+// out[n * out_stride + m] of sixteen or, if Both, 32 queries and the turned tracks.
+template <bool Both>
+void multiply_tiles(const QueryTile (&queries)[2], const __m512i (*quads)[turned::kGroups], std::size_t dims,
+                    std::int32_t* out, std::size_t out_stride) {
+    constexpr long kQuadStride = sizeof(__m512i) * turned::kGroups;
+    _tile_zero(0);
+    _tile_zero(1);
+    if constexpr (Both) {
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    // The intrinsics do not tell GCC that they read memory: all that was stored must be there by now.
+    asm volatile("" ::: "memory");
+    const auto step = [&](const std::int8_t* low, const std::int8_t* high, long stride, std::size_t e) {
+        _tile_loadd(4, low, stride);
+        _tile_loadd(6, &quads[e / 4][0], kQuadStride);
+        _tile_dpbssd(0, 4, 6);
+        _tile_loadd(7, &quads[e / 4][1], kQuadStride);
+        _tile_dpbssd(1, 4, 7);
+        if constexpr (Both) {
+            _tile_loadd(5, high, stride);
+            _tile_dpbssd(2, 5, 6);
+            _tile_dpbssd(3, 5, 7);
+        }
+    };
+    const std::size_t whole = dims / kTileCodes * kTileCodes;
+    for (std::size_t e = 0; e < whole; e += kTileCodes) {
+        step(queries[0].rows + e, queries[1].rows + e, queries[0].stride, e);
+    }
+    if (whole < dims) step(queries[0].last[0], queries[1].last[0], kTileCodes, whole);
+    const long stride = static_cast<long>(out_stride * sizeof(std::int32_t));
+    _tile_stored(0, out, stride);
+    _tile_stored(1, out + kTile, stride);
+    if constexpr (Both) {
+        _tile_stored(2, out + kTile * out_stride, stride);
+        _tile_stored(3, out + kTile * out_stride + kTile, stride);
+    }
+}
+
+void multiply_strip(const QueryRows& queries, const std::int8_t* const* tracks, std::size_t tracks_size,
+                    std::int32_t* out, std::size_t out_stride) {
+    alignas(64) __m512i quads[kMostDims / 4][turned::kGroups];
+    turned::turn<turned::kGroups>(
+        tracks, tracks_size, 0, queries.dims, quads,
+        [](const std::int8_t* codes, auto... count) { return Avx512Codes::query(codes, count...); });
+    std::int32_t apart[2 * kTile * kStripTracks];
+    for (std::size_t i = 0; i < queries.size;) {
+        const bool both = queries.size - i >= 2 * kTile;
+        // The last sixteen may begin among those before: their products come out the same again.
+        i = both ? i : at_most(i, queries.size - kTile);
+        const QueryTile pair[2] = {{queries, i}, {queries, both ? i + kTile : i}};
+        const std::size_t size = both ? 2 * kTile : kTile;
+        std::int32_t* const first = out + i * out_stride;
+        const bool all = tracks_size == kStripTracks;
+        const auto run = both ? multiply_tiles<true> : multiply_tiles<false>;
+        run(pair, quads, queries.dims, all ? first : apart, all ? out_stride : kStripTracks);
+        for (std::size_t n = 0; !all && n < size; ++n) {
+            __builtin_memcpy(first + n * out_stride, apart + n * kStripTracks, tracks_size * sizeof(std::int32_t));
+        }
+        i += size;
+    }
+}
+
+void tiled_products(const std::int8_t* const* queries, std::size_t queries_size, const std::int8_t* const* tracks,
+                    std::size_t tracks_size, std::size_t dims, std::int32_t* out) {
+    if (queries_size < kTile || tracks_size < kTile || dims > kMostDims || dims == 0 ||
+        !evenly_spaced(queries, queries_size)) {
+        turned::products(queries, queries_size, tracks, tracks_size, dims, out);
+        return;
+    }
+    const Tiles tiles;
+    const QueryRows rows{queries[0], static_cast<std::size_t>(queries[1] - queries[0]), queries_size, dims};
+    for (std::size_t j = 0; j < tracks_size; j += kStripTracks) {
+        multiply_strip(rows, tracks + j, at_most(tracks_size - j, kStripTracks), out + j, tracks_size);
+    }
+}
+
+}  // namespace
+
+namespace amx {
+constinit const Kernels kKernels = [] {
+    Kernels all = table<Avx512Lanes, Avx512Products>(scores<Avx512Lanes>);
+    all.products = tiled_products;
+    return all;
+}();
+}  // namespace amx
+}  // namespace nlvr
