@@ -8,9 +8,11 @@
 //   kTracks the pairs that it takes side by side); kChannels, how many channels of a box it sums side by side; and
 //   kParts: where the lanes are several registers, a tile may go through its rows once for each, and so hold as many
 //   more scores. Part<P> then accumulates in one of them as `Floats` does in all, and put<P>(sum) takes its sum.
+//   For turned.hpp transpose(lanes[16]), rows to columns, and kTurnedQueries x kTurnedGroups, its tile.
 // `Codes`, products of int8: what `Floats` below says of float32; and kCheap, Kernels::cheap_products.
 //
-// Included by each kernels_<isa>.cpp alone. Everything is in an unnamed namespace, so no copy is shared between them.
+// Included by kernels_<isa>.cpp and what they share alone. Everything is in an unnamed namespace, so no copy is shared
+// between them.
 #pragma once
 
 #include "kernels.hpp"
@@ -186,6 +188,12 @@ void products(const typename Product::Element* const* queries, std::size_t queri
     }
 }
 
+template <class Lanes>
+void plain_scores(const float* const* queries, std::size_t queries_size, const float* const* tracks,
+                  std::size_t tracks_size, std::size_t dims, float* out, float* /*scratch*/) {
+    products<Floats<Lanes>>(queries, queries_size, tracks, tracks_size, dims, out);
+}
+
 template <class Lanes, int Pairs>
 void pair_tile(const float* const* queries, const float* const* tracks, std::size_t dims, float* out) {
     Lanes sums[Pairs];
@@ -230,7 +238,7 @@ inline void sort_few(std::uint64_t* values, std::size_t size) {
     for (std::size_t i = 0; i < size; ++i) values[i] = sorted[i];
 }
 
-constexpr std::uint32_t kSign = 0x80000000u, kNotANumber = 0x7FC00000u;
+constexpr std::uint32_t kNotANumber = 0x7FC00000u;
 
 inline Candidate candidate(float score, std::uint32_t row) {
     std::uint32_t bits = kNotANumber;
@@ -306,7 +314,7 @@ Magnitude magnitude(const float* row, std::size_t dims, const float* later) {
 
 template <class Lanes>
 void round_row(const float* row, std::size_t dims, float factor, std::int8_t* codes, const float* later) {
-    later += dims / 2;
+    const float* const half = later + dims / 2;
     const Lanes factors = Lanes::set(factor);
     std::size_t e = 0;
     if constexpr (requires(const Lanes(&four)[4]) { Lanes::round(four, codes); }) {
@@ -314,7 +322,7 @@ void round_row(const float* row, std::size_t dims, float factor, std::int8_t* co
             Lanes four[4];
 #pragma GCC unroll 4
             for (std::size_t n = 0; n < 4; ++n) {
-                if (n % 2 == 0) __builtin_prefetch(later + (e + n * kLanes) / 2);
+                if (n % 2 == 0) __builtin_prefetch(half + (e + n * kLanes) / 2);
                 four[n] = multiply(Lanes::load(row + e + n * kLanes), factors);
             }
             Lanes::round(four, codes + e);
@@ -409,7 +417,7 @@ constexpr BoxSums<T> box_sums() {
 }
 
 template <class Lanes, class Codes>
-constexpr Kernels table(decltype(Kernels::scores) scores = products<Floats<Lanes>>) {
+constexpr Kernels table(decltype(Kernels::scores) scores = plain_scores<Lanes>) {
     return {.scores = scores,
             .pair_scores = pair_scores<Lanes>,
             .products = products<Codes>,

@@ -1,4 +1,5 @@
-// AVX-512: the 16 lanes are one register. Included by kernels_avx512.cpp and kernels_avx512vnni.cpp alone.
+// AVX-512: the 16 lanes are one register. Included by kernels_avx512.cpp, kernels_avx512vnni.cpp and kernels_amx.cpp
+// alone.
 #pragma once
 
 #include <immintrin.h>
@@ -231,7 +232,7 @@ struct Avx512Products : Avx512Codes {
 #ifdef __AVX512VNNI__
 // Products with no sum to fold: sixteen tracks lie in the lanes, four of their codes in each, and meet the same four of
 // a query. To turn tracks so costs as much as the products of a few queries.
-namespace turned {
+namespace turned_codes {
 
 constexpr std::size_t kLeastQueries = 4, kLeastTracks = 8;
 constexpr std::size_t kQuads = 256;  // that are turned at once
@@ -351,7 +352,7 @@ inline void products(const std::int8_t* const* queries, std::size_t queries_size
     }
 }
 
-}  // namespace turned
+}  // namespace turned_codes
 #endif
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "isa.hpp"
 
+#include <cstdint>
 #include <cstdlib>
 
 #ifdef NLVR_AMX
@@ -12,12 +13,21 @@ namespace nlvr {
 namespace {
 
 #ifdef NLVR_AMX
-// The tiles are so large that Linux saves them only for a process that has asked; where it cannot, it says no.
-bool may_use_tiles() {
+constexpr long kTileData = 18;
+
+bool has_tiles() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     constexpr unsigned kTilesOfBytes = 3u << 24;  // AMX-TILE and AMX-INT8
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kTilesOfBytes) != kTilesOfBytes) return false;
-    constexpr long kAskPermission = 0x1023, kTileData = 18;
+    constexpr long kAskSupported = 0x1021;
+    std::uint64_t supported = 0;
+    return syscall(SYS_arch_prctl, kAskSupported, &supported) == 0 && (supported >> kTileData & 1) != 0;
+}
+
+// The tiles are so large that Linux saves them only for a process that has asked. It says no where a thread has set
+// aside too little memory for its signals.
+bool may_use_tiles() {
+    constexpr long kAskPermission = 0x1023;
     return syscall(SYS_arch_prctl, kAskPermission, kTileData) == 0;
 }
 #endif
@@ -25,10 +35,14 @@ bool may_use_tiles() {
 Isa choose() {
     std::vector<Isa> isas = available_isas();
     const char* wanted = std::getenv("NLVR_ISA");
-    if (wanted == nullptr || *wanted == '\0') return isas.back();
+    if (wanted == nullptr || *wanted == '\0') {
+        while (!isas.back().usable()) isas.pop_back();
+        return isas.back();
+    }
     std::string names;
     for (const Isa& isa : isas) {
-        if (isa.name == wanted) return isa;
+        if (isa.name == wanted && isa.usable()) return isa;
+        if (isa.name == wanted) continue;
         names += (names.empty() ? "" : ", ") + isa.name;
     }
     throw IsaUnavailableError("NLVR_ISA=" + std::string(wanted) + " was asked for, but this machine runs " + names +
@@ -51,7 +65,7 @@ std::vector<Isa> available_isas() {
     const bool has_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
     if (has_vnni) isas.push_back({"avx512vnni", &avx512vnni::kKernels});
 #ifdef NLVR_AMX
-    if (has_vnni && may_use_tiles()) isas.push_back({"amx", &amx::kKernels});
+    if (has_vnni && has_tiles()) isas.push_back({"amx", &amx::kKernels, may_use_tiles});
 #endif
 #endif
 #ifdef NLVR_AARCH64

@@ -16,6 +16,8 @@ struct IsaUnavailableError : std::runtime_error {
 struct Isa {
     std::string name;
     const Kernels* kernels;
+    // Whether this process may use it from now on: what Linux must allow first is asked for.
+    bool (*usable)() = [] { return true; };
 };
 
 // Those that run here, slowest first.

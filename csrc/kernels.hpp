@@ -63,17 +63,24 @@ struct Reach {
 };
 
 // A score and its row in one integer: the smaller is the better, by score descending, then row ascending; and before
-// all of them what is no number, so that the best shows whether there is one.
+// all of them what is no number, so that the best shows whether there is one. Made by `candidates`, read by
+// selection.hpp.
 using Candidate = std::uint64_t;
+inline constexpr std::uint32_t kSign = 0x80000000u;
+
+// Tracks are turned into the lanes 48 at a time at most, up to so many numbers of each; some room is for spacing.
+inline constexpr std::size_t kMostTurnedDims = 1024,
+                             kScratchFloats = kMostTurnedDims * 3 * kLanes + 2 * kLanes * kLanes;
 
 // So many are sorted by counting, for each, how many are smaller: fastest where eight are compared at once.
 constexpr std::size_t kFewValues = 48;
 
 struct Kernels {
     // out[i * tracks_size + j] = <queries[i], tracks[j]>: element e goes into lane e mod 16 by fused multiply-add, in
-    // the order of e; then lane i takes lane i + 8, i + 4, i + 2, i + 1; then +0 is added, so no score is -0.
+    // the order of e; then lane i takes lane i + 8, i + 4, i + 2, i + 1; then +0 is added, so no score is -0. scratch:
+    // room for kScratchFloats.
     void (*scores)(const float* const* queries, std::size_t queries_size, const float* const* tracks,
-                   std::size_t tracks_size, std::size_t dims, float* out);
+                   std::size_t tracks_size, std::size_t dims, float* out, float* scratch);
 
     // out[n] = <queries[n], tracks[n]>, the same sum.
     void (*pair_scores)(const float* const* queries, const float* const* tracks, std::size_t pairs, std::size_t dims,
@@ -97,8 +104,8 @@ struct Kernels {
     std::size_t (*reaching)(const std::int32_t* products, const CodeBlock& tracks, std::size_t size, const Reach& query,
                             float floor, std::uint32_t* places);
 
-    // later: a row of which a half is to be fetched meanwhile, and the other half by `round`: in even steps, for a CPU
-    // waits where more is asked for than it can keep in mind.
+    // later: a row of which a half is to be fetched meanwhile, and where many rows are rounded in turn the other half
+    // by `round`: in even steps, for a CPU waits where more is asked for than it can keep in mind.
     Magnitude (*magnitude)(const float* row, std::size_t dims, const float* later);
     // codes[e] = row[e] * factor rounded to nearest even; the caller sees to it that it fits. later: as above.
     void (*round)(const float* row, std::size_t dims, float factor, std::int8_t* codes, const float* later);

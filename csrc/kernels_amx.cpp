@@ -7,7 +7,7 @@ namespace {
 constexpr std::size_t kTile = 16;       // rows of a tile, and numbers of 32 bits in one of them
 constexpr std::size_t kTileCodes = 64;  // in a row
 constexpr std::size_t kMostDims = 2048;
-constexpr std::size_t kStripTracks = turned::kGroups * kTile;
+constexpr std::size_t kStripTracks = turned_codes::kGroups * kTile;
 
 // Tiles 0 to 3 hold products of two sixteens of queries (4 and 5) and two of tracks (6 and 7).
 struct alignas(64) TileShapes {
@@ -56,9 +56,9 @@ struct QueryTile {
 
 // out[n * out_stride + m] of sixteen or, if Both, 32 queries and the turned tracks.
 template <bool Both>
-void multiply_tiles(const QueryTile (&queries)[2], const __m512i (*quads)[turned::kGroups], std::size_t dims,
+void multiply_tiles(const QueryTile (&queries)[2], const __m512i (*quads)[turned_codes::kGroups], std::size_t dims,
                     std::int32_t* out, std::size_t out_stride) {
-    constexpr long kQuadStride = sizeof(__m512i) * turned::kGroups;
+    constexpr long kQuadStride = sizeof(__m512i) * turned_codes::kGroups;
     _tile_zero(0);
     _tile_zero(1);
     if constexpr (Both) {
@@ -95,8 +95,8 @@ void multiply_tiles(const QueryTile (&queries)[2], const __m512i (*quads)[turned
 
 void multiply_strip(const QueryRows& queries, const std::int8_t* const* tracks, std::size_t tracks_size,
                     std::int32_t* out, std::size_t out_stride) {
-    alignas(64) __m512i quads[kMostDims / 4][turned::kGroups];
-    turned::turn<turned::kGroups>(
+    alignas(64) __m512i quads[kMostDims / 4][turned_codes::kGroups];
+    turned_codes::turn<turned_codes::kGroups>(
         tracks, tracks_size, 0, queries.dims, quads,
         [](const std::int8_t* codes, auto... count) { return Avx512Codes::query(codes, count...); });
     std::int32_t apart[2 * kTile * kStripTracks];
@@ -121,7 +121,7 @@ void tiled_products(const std::int8_t* const* queries, std::size_t queries_size,
                     std::size_t tracks_size, std::size_t dims, std::int32_t* out) {
     if (queries_size < kTile || tracks_size < kTile || dims > kMostDims || dims == 0 ||
         !evenly_spaced(queries, queries_size)) {
-        turned::products(queries, queries_size, tracks, tracks_size, dims, out);
+        turned_codes::products(queries, queries_size, tracks, tracks_size, dims, out);
         return;
     }
     const Tiles tiles;
@@ -135,7 +135,7 @@ void tiled_products(const std::int8_t* const* queries, std::size_t queries_size,
 
 namespace amx {
 constinit const Kernels kKernels = [] {
-    Kernels all = table<Avx512Lanes, Avx512Products>(scores<Avx512Lanes>);
+    Kernels all = table<Avx512Lanes, Avx512Products>(turned_scores<Avx512Lanes>);
     all.products = tiled_products;
     return all;
 }();

@@ -215,6 +215,6 @@ struct Avx2Products {
 }  // namespace
 
 namespace avx2 {
-constinit const Kernels kKernels = table<Avx2Lanes, Avx2Products>(scores<Avx2Lanes>);
+constinit const Kernels kKernels = table<Avx2Lanes, Avx2Products>(turned_scores<Avx2Lanes>);
 }
 }  // namespace nlvr

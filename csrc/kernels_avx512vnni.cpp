@@ -3,8 +3,8 @@
 
 namespace nlvr::avx512vnni {
 constinit const Kernels kKernels = [] {
-    Kernels all = table<Avx512Lanes, Avx512Products>(scores<Avx512Lanes>);
-    all.products = turned::products;
+    Kernels all = table<Avx512Lanes, Avx512Products>(turned_scores<Avx512Lanes>);
+    all.products = turned_codes::products;
     return all;
 }();
 }  // namespace nlvr::avx512vnni

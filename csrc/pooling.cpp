@@ -176,7 +176,7 @@ void unit_box_means(const Maps<T>& maps, const Cells& cells, const Vector<std::i
             for (std::size_t n = begin; n < end; ++n) {
                 box_mean(Place(cells.row(n)), 0, channels, unit.data());
                 float squares = 0;
-                isa.scores(&row, 1, &row, 1, channels, &squares);
+                isa.pair_scores(&row, &row, 1, channels, &squares);
                 const float length = std::sqrt(squares);
                 if (length != 0.0f) {
                     for (float& value : unit) value /= length;

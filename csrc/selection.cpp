@@ -103,9 +103,10 @@ Reservoir::Reservoir(std::size_t k, std::size_t rows, std::size_t batch)
     : isa_(kernels()),
       k_(k),
       most_(rows <= 8 * k ? rows : k + std::max<std::size_t>(k / 2, 32)),
-      kept_(std::make_unique_for_overwrite<Candidate[]>(std::min(most_ + batch, rows))) {}
+      kept_(new Candidate[std::min(most_ + batch, rows)]) {}
 
 void Reservoir::weed() {
+    if (size_ <= k_) return;
     const std::span<Candidate> all(kept_.get(), size_);
     select_best(all, k_);
     size_ = k_;

@@ -14,7 +14,6 @@
 namespace nlvr {
 
 inline float score_of(Candidate candidate) {
-    constexpr std::uint32_t kSign = 0x80000000u;
     const auto descending = static_cast<std::uint32_t>(candidate >> 32);
     return std::bit_cast<float>(descending & kSign ? descending : ~descending & ~kSign);
 }
@@ -35,7 +34,8 @@ class Reservoir {
     // nothing is ever weeded.
     Reservoir(std::size_t k, std::size_t rows, std::size_t batch);
 
-    // A score at or below it is not taken. Not a number until there is one, so that nothing compares as below it.
+    // A score at or below it is not taken. Not a number until there is one, so that nothing compares as below it. First
+    // weeds what has gathered.
     float floor() {
         if (size_ >= most_) weed();
         return floor_;

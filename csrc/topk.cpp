@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <span>
 #include <vector>
@@ -30,7 +31,10 @@ struct Cut {
 
 Cut cut(std::size_t queries, std::size_t tracks, std::size_t dims, std::size_t k, std::size_t threads) {
     // Queries of a group share each read of the tracks and keep themselves and their candidates in the cache.
-    const std::size_t group = std::clamp<std::size_t>(196608 / std::max<std::size_t>(dims, 1), 16, 384);
+    constexpr std::size_t kNumbers = 196608, kCandidates = 1 << 22;
+    const std::size_t most =
+        std::min(kNumbers / std::max<std::size_t>(dims, 1), kCandidates / std::max<std::size_t>(k, 1));
+    const std::size_t group = std::clamp<std::size_t>(most, 16, 384);
     const std::size_t groups = (queries + group - 1) / group;
     if (groups >= threads) return {std::min(queries, (groups + threads - 1) / threads * threads), 1};
     // Ranges of tracks must be merged, at a cost of k for each: worth it where k is small beside them.
@@ -217,7 +221,8 @@ class Scan {
 
     void score() {
         const std::size_t size = block_.size();
-        isa_.scores(rows_.data(), rows_.size(), block_.rows(), size, dims_, scores_.data());
+        thread_local const std::unique_ptr<float[]> scratch(new float[kScratchFloats]);
+        isa_.scores(rows_.data(), rows_.size(), block_.rows(), size, dims_, scores_.data(), scratch.get());
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             best_[i].offer(scores_.data() + i * size, block_.ids().data(), size);
             scored_[i] += size;

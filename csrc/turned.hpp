@@ -1,6 +1,7 @@
-// Scores of many queries at once, by the one defined sum: sixteen tracks lie in the lanes, and each lane of the sum is
-// a pass of its own over every sixteenth element. A query's element is then one number that all lanes take, so nothing
-// is loaded across a cache line, and the tree that folds the sum adds whole registers: no shuffles.
+// Scores of many queries at once, by the one defined sum; included by kernels_<isa>.cpp and what they share alone:
+// sixteen tracks lie in the lanes, and each lane of the sum is a pass of its own over every sixteenth element. A
+// query's element is then one number that all lanes take, so nothing is loaded across a cache line, and the tree that
+// folds the sum adds whole registers: no shuffles.
 #pragma once
 
 #include "arithmetic.hpp"
@@ -10,21 +11,23 @@ namespace {
 
 // To turn tracks costs as much as the scores of some queries.
 constexpr std::size_t kLeastTurnedQueries = 12, kLeastTurnedTracks = 8;
-constexpr std::size_t kMostTurnedDims = 1024;
 
 // Tracks turned: in pass l, step s and group g stand element 16 · s + l of sixteen tracks.
 template <class Lanes>
 struct Turned {
     static constexpr std::size_t kGroups = Lanes::kTurnedGroups;
     static constexpr std::size_t kTracks = kGroups * kLanes;
+    static_assert(kMostTurnedDims * kTracks + (kLanes + 1) * kLanes <= kScratchFloats);
 
     // Passes lie a cache line more apart than their size: by a power of two, all would fall into the same few places
     // of a cache.
-    alignas(64) float elements[kMostTurnedDims * kTracks + kLanes * kLanes];
     std::size_t steps, pass_size;
+    float* elements;
 
-    Turned(const float* const* tracks, std::size_t tracks_size, std::size_t dims)
-        : steps((dims + kLanes - 1) / kLanes), pass_size((steps * kGroups + 1) * kLanes) {
+    Turned(const float* const* tracks, std::size_t tracks_size, std::size_t dims, float* scratch)
+        : steps((dims + kLanes - 1) / kLanes),
+          pass_size((steps * kGroups + 1) * kLanes),
+          elements(scratch + (-reinterpret_cast<std::uintptr_t>(scratch) / sizeof(float)) % kLanes) {
         for (std::size_t group = 0; group * kLanes < tracks_size; ++group) {
             for (std::size_t step = 0; step < steps; ++step) {
                 const std::size_t from = kLanes * step, count = at_most(dims - from, kLanes);
@@ -109,15 +112,15 @@ auto turned_strip_of(std::size_t tracks_size) {
 }
 
 template <class Lanes>
-void scores(const float* const* queries, std::size_t queries_size, const float* const* tracks, std::size_t tracks_size,
-            std::size_t dims, float* out) {
+void turned_scores(const float* const* queries, std::size_t queries_size, const float* const* tracks,
+                   std::size_t tracks_size, std::size_t dims, float* out, float* scratch) {
     if (queries_size < kLeastTurnedQueries || tracks_size < kLeastTurnedTracks || dims > kMostTurnedDims) {
         products<Floats<Lanes>>(queries, queries_size, tracks, tracks_size, dims, out);
         return;
     }
     for (std::size_t j = 0; j < tracks_size; j += Turned<Lanes>::kTracks) {
         const std::size_t left = at_most(tracks_size - j, Turned<Lanes>::kTracks);
-        const Turned<Lanes> turned(tracks + j, left, dims);
+        const Turned<Lanes> turned(tracks + j, left, dims, scratch);
         turned_strip_of<Lanes>(left)(queries, queries_size, turned, left, dims, out + j, tracks_size);
     }
 }

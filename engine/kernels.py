@@ -112,7 +112,7 @@ def topk_screened(
 
     screen: `quantize` of `tracks` in float32; with any other rows the result is wrong.  The rest as for `topk`.
     Returns ids and scores as `topk` does, and how many scores were computed for each query, int64 [Q]. That number
-    depends on `threads`.
+    depends on `threads`, and on how the tracks are stored.
 
     Raises NotANumberError as `topk` does.
     """

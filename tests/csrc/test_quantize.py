@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlvr.engine import kernels
+from nlvr.engine import _kernels, kernels
 
 SEEDS = st.integers(0, 2**32 - 1)
 THREADS = st.sampled_from([None, *range(1, 9)])
@@ -58,22 +58,37 @@ def test_a_row_without_bounds_is_named(value):
 @given(
     seed=SEEDS,
     kinds=st.tuples(st.sampled_from(KINDS), st.sampled_from(KINDS)),
-    q=st.integers(1, 9),
-    n=st.integers(0, 400),
+    q=st.sampled_from([1, 2, 5, 9, 20, 40]),
+    n=st.sampled_from([0, 1, 50, 400, 900, 2000]),
     d=st.integers(0, 140),
     k=st.integers(1, 60),
-    share=st.sampled_from([None, 0.0, 0.1, 0.9]),
+    share=st.sampled_from([None, 0.0, 0.1, 0.9, "window", "windows"]),
+    layout=st.sampled_from(["as it is", "gathered", "scales apart"]),
     threads=THREADS,
 )
-def test_a_screen_changes_nothing(wild, same_bits, seed, kinds, q, n, d, k, share, threads):
+def test_a_screen_changes_nothing(wild, same_bits, seed, kinds, q, n, d, k, share, layout, threads):
     queries, tracks = rows_of(kinds[0], wild, seed, q, d), rows_of(kinds[1], wild, seed + 1, n, d)
-    allowed = None if share is None else np.random.default_rng(seed).random(n) < share
-    ids, scores, scored = kernels.topk_screened(queries, tracks, kernels.quantize(tracks), k, allowed, threads=threads)
+    allowed = chosen(n, share, seed)
     expected = kernels.topk(queries, tracks, k, allowed, threads=1)
+    screen = kernels.quantize(tracks)
+    if layout == "gathered":
+        tracks = np.asfortranarray(tracks)
+    elif layout == "scales apart":
+        screen = screen._replace(scales=np.stack([screen.scales] * 2, axis=1)[:, 0])
+    ids, scores, scored = kernels.topk_screened(queries, tracks, screen, k, allowed, threads=threads)
     assert same_bits(ids, expected[0])
     assert same_bits(scores, expected[1])
     assert (scored >= (ids >= 0).sum(axis=1)).all()
     assert (scored <= (n if allowed is None else allowed.sum())).all()
+
+
+def chosen(n, share, seed):
+    """Which of n rows are allowed: none of them told apart, a share of them, or all between some rows."""
+    if share is None or isinstance(share, float):
+        return None if share is None else np.random.default_rng(seed).random(n) < share
+    rows = np.arange(n)
+    window = (rows >= n // 7) & (rows < n - n // 5)
+    return window if share == "window" else window & (rows // 130 % 2 == 0)
 
 
 def test_few_tracks_are_scored():
@@ -83,24 +98,43 @@ def test_few_tracks_are_scored():
     assert (scored < 2_000).all()
 
 
-@given(seed=SEEDS, kind=st.sampled_from([*KINDS, UNBOUNDED]), k=st.sampled_from([1, 5, 20]), threads=THREADS)
-@settings(max_examples=40)
-def test_many_queries_share_codes_made_on_the_way(wild, same_bits, seed, kind, k, threads):
+ENOUGH = 4200  # rows for each thread, that it is worth to make codes of them
+
+
+@given(
+    seed=SEEDS,
+    kind=st.sampled_from([*KINDS, UNBOUNDED]),
+    k=st.sampled_from([1, 5, 20]),
+    share=st.sampled_from([None, 0.9, "window", "windows"]),
+    threads=st.sampled_from([1, 2, 3]),
+)
+@settings(max_examples=25)
+def test_many_queries_share_codes_made_on_the_way(wild, same_bits, seed, kind, k, share, threads):
     queries = np.concatenate([rows_of(each, wild, seed, 3, 200) for each in KINDS])
-    tracks = rows_of(kind, wild, seed + 1, 700, 200)
-    ids, scores = kernels.topk(queries, tracks, k, threads=threads)
-    alone = [kernels.topk(query[None], tracks, k, threads=1) for query in queries]
+    n = (1 if share is None else 3) * ENOUGH * threads
+    tracks = np.tile(rows_of(kind, wild, seed + 1, 700, 200), (n // 700, 1))
+    tracks[:, 0] *= np.linspace(0.5, 2, len(tracks), dtype=np.float32)
+    allowed = chosen(len(tracks), share, seed)
+    ids, scores = kernels.topk(queries, tracks, k, allowed, threads)
+    alone = [kernels.topk(query[None], tracks, k, allowed, threads=1) for query in queries]
     assert same_bits(ids, np.concatenate([each[0] for each in alone]))
     assert same_bits(scores, np.concatenate([each[1] for each in alone]))
+
+
+@pytest.mark.skipif(kernels.isa() in {"avx2", "avx512", "neon"}, reason="codes cost more than scores here")
+def test_codes_are_made_where_many_queries_share_them():
+    rng = np.random.default_rng(2)
+    queries, tracks = (rng.standard_normal((size, 256), np.float32) for size in (20, 4 * ENOUGH))
+    assert (_kernels.topk(queries, tracks, 10, threads=1)[2] < len(tracks) / 4).all()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("place", ["query", "track"])
 def test_nan_and_overflow_are_not_screened_away(threads, place):
     rng = np.random.default_rng(1)
-    queries, tracks = (rng.standard_normal((size, 200), np.float32) for size in (20, 2000))
+    queries, tracks = (rng.standard_normal((size, 200), np.float32) for size in (20, ENOUGH * threads))
     if place == "track":
-        tracks[[1900, 1700], 7] = np.nan
+        tracks[[1900, 1700, 1701], 7] = np.nan
         expected = (0, 1700)
     else:
         queries[[17, 9], 7] = np.nan
