@@ -98,17 +98,21 @@ def _percentiles(results: Sequence[Result]) -> list[tuple[str, Markup]]:
     ]
 
 
+def _scale(numbers: Sequence[float], much: float) -> str:
+    return "log" if max(numbers) >= much * min(numbers) else "linear"
+
+
 def _plot(over: str, values: Sequence[int], curves: dict[str, Sequence[float]]) -> Markup:
-    """Return curves in milliseconds over values as SVG, on logarithmic axes where the values span a decade."""
+    """Return curves in milliseconds over values as SVG, either axis logarithmic where it spans decades."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.6, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for name, heights in curves.items():
         axes.plot(values, heights, "--" if name == "bound" else "o-", color=_COLOURS[name], label=name, markersize=4)
-    wide = "log" if max(values) >= _DECADE * min(values) else "linear"
-    axes.set(xscale=wide, yscale=wide, xlabel=over, ylabel="milliseconds")
-    if wide == "linear":
+    times = [time for heights in curves.values() for time in heights]
+    axes.set(xscale=_scale(values, _DECADE), yscale=_scale(times, _DECADE**2), xlabel=over, ylabel="milliseconds")
+    if axes.get_yscale() == "linear":
         axes.set_ylim(0)
     axes.set_xticks(values, [f"{value:,}" for value in values], rotation=45 if len(values) > 4 else 0)
     axes.minorticks_off()

@@ -58,7 +58,14 @@ def test_growth_with_threads(benchmark: BenchmarkFixture, queries: int) -> None:
     counts = range(1, kernels.pool_size() + 1)
     points = [(count, lambda used=count: kernels.topk(asked, gallery, K, threads=used)) for count in counts]
     least = [bound(queries, GALLERY, count, read=bytes_per_second(gallery, count)) for count in counts]
-    ours = curve(benchmark, "threads", points, [], least, title=f"{queries} queries, {GALLERY} tracks, k = {K}")
+    ours = curve(
+        benchmark,
+        "threads",
+        points,
+        [],
+        least,
+        title=f"{queries} {'query' if queries == 1 else 'queries'}, {GALLERY} tracks, k = {K}",
+    )
     assert ours[-1] <= 1.1 * ours[0], "more threads take longer"
 
 

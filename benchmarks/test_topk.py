@@ -67,7 +67,7 @@ def test_topk(benchmark: BenchmarkFixture, million: np.ndarray, shape: tuple[int
         benchmark,
         lambda: kernels.topk(asked, gallery, k),
         peers,
-        title=f"{queries} queries, {tracks} tracks, k = {k}",
+        title=f"{queries} {'query' if queries == 1 else 'queries'}, {tracks} tracks, k = {k}",
         overlap=overlap,
         read_gb_per_second=round(read / 1e9, 1),
         multiply_adds_giga_per_second=round(added / 1e9, 1),
