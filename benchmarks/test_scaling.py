@@ -14,7 +14,7 @@ from nlvr.benchmarks.ceilings import bytes_per_second, multiply_adds_per_second
 from nlvr.benchmarks.machine import OtherLoad, machine
 from nlvr.benchmarks.peers import calls_of, seconds_of, skip_where_disturbed
 from nlvr.benchmarks.test_topk import DIMS, numpy_topk, unit
-from nlvr.engine import kernels
+from nlvr.engine import kernels, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def test_growth_with_threads(benchmark: BenchmarkFixture, queries: int) -> None:
         points,
         [],
         least,
-        title=f"{queries} {'query' if queries == 1 else 'queries'}, {GALLERY} tracks, k = {K}",
+        title=f"{summary.count(queries, 'query', 'queries')}, {GALLERY} tracks, k = {K}",
     )
     assert ours[-1] <= 1.1 * ours[0], "more threads take longer"
 

@@ -14,7 +14,7 @@ import torch
 
 from nlvr.benchmarks.ceilings import bytes_per_second, multiply_adds_per_second
 from nlvr.benchmarks.peers import compare
-from nlvr.engine import kernels
+from nlvr.engine import kernels, summary
 
 try:
     import faiss
@@ -67,7 +67,7 @@ def test_topk(benchmark: BenchmarkFixture, million: np.ndarray, shape: tuple[int
         benchmark,
         lambda: kernels.topk(asked, gallery, k),
         peers,
-        title=f"{queries} {'query' if queries == 1 else 'queries'}, {tracks} tracks, k = {k}",
+        title=f"{summary.count(queries, 'query', 'queries')}, {tracks} tracks, k = {k}",
         overlap=overlap,
         read_gb_per_second=round(read / 1e9, 1),
         multiply_adds_giga_per_second=round(added / 1e9, 1),

@@ -417,10 +417,11 @@ constexpr BoxSums<T> box_sums() {
 }
 
 template <class Lanes, class Codes>
-constexpr Kernels table(decltype(Kernels::scores) scores = plain_scores<Lanes>) {
+constexpr Kernels table(decltype(Kernels::scores) scores = plain_scores<Lanes>,
+                        decltype(Kernels::products) code_products = products<Codes>) {
     return {.scores = scores,
             .pair_scores = pair_scores<Lanes>,
-            .products = products<Codes>,
+            .products = code_products,
             .cheap_products = Codes::kCheap,
             .sort_few = sort_few,
             .candidates = candidates<Lanes>,

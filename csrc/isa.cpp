@@ -41,9 +41,11 @@ Isa choose() {
     }
     std::string names;
     for (const Isa& isa : isas) {
-        if (isa.name == wanted && isa.usable()) return isa;
-        if (isa.name == wanted) continue;
-        names += (names.empty() ? "" : ", ") + isa.name;
+        if (isa.name != wanted) {
+            names += (names.empty() ? "" : ", ") + isa.name;
+        } else if (isa.usable()) {
+            return isa;
+        }
     }
     throw IsaUnavailableError("NLVR_ISA=" + std::string(wanted) + " was asked for, but this machine runs " + names +
                               "; name one of these, or unset NLVR_ISA to use the fastest");

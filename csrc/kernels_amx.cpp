@@ -134,10 +134,6 @@ void tiled_products(const std::int8_t* const* queries, std::size_t queries_size,
 }  // namespace
 
 namespace amx {
-constinit const Kernels kKernels = [] {
-    Kernels all = table<Avx512Lanes, Avx512Products>(turned_scores<Avx512Lanes>);
-    all.products = tiled_products;
-    return all;
-}();
-}  // namespace amx
+constinit const Kernels kKernels = table<Avx512Lanes, Avx512Products>(turned_scores<Avx512Lanes>, tiled_products);
+}
 }  // namespace nlvr

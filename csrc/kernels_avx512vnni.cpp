@@ -2,9 +2,6 @@
 #include "avx512.hpp"
 
 namespace nlvr::avx512vnni {
-constinit const Kernels kKernels = [] {
-    Kernels all = table<Avx512Lanes, Avx512Products>(turned_scores<Avx512Lanes>);
-    all.products = turned_codes::products;
-    return all;
-}();
+constinit const Kernels kKernels =
+    table<Avx512Lanes, Avx512Products>(turned_scores<Avx512Lanes>, turned_codes::products);
 }  // namespace nlvr::avx512vnni

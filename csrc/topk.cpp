@@ -59,23 +59,22 @@ class TrackBlock {
         floats_.resize(tracks_.buffer_size(capacity_));
         codes_.resize(stored_ ? stored_->codes.buffer_size(capacity_) : capacity_ * tracks_.columns());
         for (auto* each : {&scales_, &norms_, &errors_}) each->resize(capacity_);
-        ids_.reserve(capacity_);
         rows_.resize(capacity_);
         code_rows_.resize(capacity_);
     }
 
     // Takes tracks from the front of `range`. False when there are none.
     bool fill(Range& range, const AllowedRows& allowed) {
-        ids_.resize(std::min(capacity_, range.size()));
-        for (std::uint32_t& id : ids_) id = allowed[range.begin++];
-        later_.clear();
-        for (std::size_t i = 0; i < std::min(kAhead, range.size()); ++i) later_.push_back(allowed[range.begin + i]);
-        return !ids_.empty();
+        size_ = std::min(capacity_, range.size());
+        ids_.resize(std::min(capacity_ + kAhead, range.size()));
+        for (std::size_t i = 0; i < ids_.size(); ++i) ids_[i] = allowed[range.begin + i];
+        range.begin += size_;
+        return size_ > 0;
     }
 
     std::size_t capacity() const { return capacity_; }
-    std::size_t size() const { return ids_.size(); }
-    std::span<const std::uint32_t> ids() const { return ids_; }
+    std::size_t size() const { return size_; }
+    std::span<const std::uint32_t> ids() const { return std::span(ids_).first(size_); }
     bool lends() const { return tracks_.buffer_size(1) == 0; }  // whether rows are where they stay
     bool has_codes() const { return stored_ != nullptr; }
 
@@ -88,7 +87,7 @@ class TrackBlock {
 
     CodeBlock codes() {
         const std::size_t first = ids_.front();
-        if (lends_codes_ && ids_.back() - first + 1 == size()) {
+        if (lends_codes_ && ids_[size() - 1] - first + 1 == size()) {
             for (std::size_t i = 0; i < size(); ++i) code_rows_[i] = stored_->codes.row(first + i, nullptr);
             for (const auto* each : {&stored_->scales, &stored_->norms, &stored_->errors}) {
                 for (std::size_t i = 0; i < size(); i += kLanes) __builtin_prefetch(each->from(first + size() + i));
@@ -116,15 +115,9 @@ class TrackBlock {
         std::int8_t* codes = codes_.data() + i * tracks_.columns();
         code_rows_[i] = codes;
         const float* const floats = row(i);
-        return quantizer_.quantize(floats, codes, lends() ? later(i + kAhead) : floats);
-    }
-
-    // The row in place i of this block, or of the next one. Rows that must be gathered or widened are in the cache by
-    // then anyhow.
-    const float* later(std::size_t i) const {
-        if (i < size()) return tracks_.row(ids_[i], nullptr);
-        return later_.empty() ? tracks_.row(ids_.back(), nullptr)
-                              : tracks_.row(later_[std::min(i - size(), later_.size() - 1)], nullptr);
+        // Rows that must be gathered or widened first are in the cache by then.
+        const std::uint32_t later = ids_[std::min(i + kAhead, ids_.size() - 1)];
+        return quantizer_.quantize(floats, codes, lends() ? tracks_.row(later, nullptr) : floats);
     }
 
     static constexpr std::size_t kAhead = 2;
@@ -134,10 +127,10 @@ class TrackBlock {
     bool own_;          // the codes are the tracks
     bool lends_codes_;  // of tracks that follow each other they need not be gathered
     Quantizer quantizer_;
-    std::size_t capacity_;
+    std::size_t capacity_, size_ = 0;
     std::vector<float> floats_, scales_, norms_, errors_;
     std::vector<std::int8_t> codes_;
-    std::vector<std::uint32_t> ids_, later_;
+    std::vector<std::uint32_t> ids_;  // of the tracks, and of the first of the next block, which are fetched meanwhile
     std::vector<const float*> rows_;
     std::vector<const std::int8_t*> code_rows_;
 };

@@ -115,7 +115,7 @@ template <class Lanes>
 void turned_scores(const float* const* queries, std::size_t queries_size, const float* const* tracks,
                    std::size_t tracks_size, std::size_t dims, float* out, float* scratch) {
     if (queries_size < kLeastTurnedQueries || tracks_size < kLeastTurnedTracks || dims > kMostTurnedDims) {
-        products<Floats<Lanes>>(queries, queries_size, tracks, tracks_size, dims, out);
+        plain_scores<Lanes>(queries, queries_size, tracks, tracks_size, dims, out, scratch);
         return;
     }
     for (std::size_t j = 0; j < tracks_size; j += Turned<Lanes>::kTracks) {

@@ -15,13 +15,22 @@ T read_at(const std::byte* at) {
 }
 
 template <class T>
+bool aligned(const std::byte* data) {
+    return reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0;
+}
+template <class T>
+bool whole_stride(std::ptrdiff_t stride) {
+    return stride % static_cast<std::ptrdiff_t>(sizeof(T)) == 0;
+}
+
+template <class T>
 struct Vector {
     const std::byte* data = nullptr;
     std::size_t size = 0;
     std::ptrdiff_t stride = 0;
 
     T operator[](std::size_t i) const { return read_at<T>(data + static_cast<std::ptrdiff_t>(i) * stride); }
-    bool adjacent() const { return stride == sizeof(T) && reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0; }
+    bool adjacent() const { return stride == sizeof(T) && aligned<T>(data); }
     const T* from(std::size_t i) const { return reinterpret_cast<const T*>(data) + i; }  // where they are adjacent
 };
 
@@ -35,15 +44,6 @@ struct Matrix {
         return {data + static_cast<std::ptrdiff_t>(i) * row_stride, columns, column_stride};
     }
 };
-
-template <class T>
-bool aligned(const std::byte* data) {
-    return reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0;
-}
-template <class T>
-bool whole_stride(std::ptrdiff_t stride) {
-    return stride % static_cast<std::ptrdiff_t>(sizeof(T)) == 0;
-}
 
 // The rows of a matrix as pointers to adjacent elements: borrowed where they lie so, else gathered into `buffer`, which
 // holds `columns` of them.
