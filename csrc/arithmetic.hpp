@@ -418,7 +418,8 @@ constexpr BoxSums<T> box_sums() {
 
 template <class Lanes, class Codes>
 constexpr Kernels table(decltype(Kernels::scores) scores = plain_scores<Lanes>,
-                        decltype(Kernels::products) code_products = products<Codes>) {
+                        decltype(Kernels::products) code_products = products<Codes>,
+                        decltype(Kernels::reaching_rounded) reaching_rounded = nullptr) {
     return {.scores = scores,
             .pair_scores = pair_scores<Lanes>,
             .products = code_products,
@@ -426,6 +427,7 @@ constexpr Kernels table(decltype(Kernels::scores) scores = plain_scores<Lanes>,
             .sort_few = sort_few,
             .candidates = candidates<Lanes>,
             .reaching = reaching<Lanes>,
+            .reaching_rounded = reaching_rounded,
             .magnitude = magnitude<Lanes>,
             .round = round_row<Lanes>,
             .widen_float16 = widen<Lanes, Float16>,

@@ -17,8 +17,10 @@ constexpr long kTileData = 18;
 
 bool has_tiles() {
     unsigned a = 0, b = 0, c = 0, d = 0;
-    constexpr unsigned kTilesOfBytes = 3u << 24;  // AMX-TILE and AMX-INT8
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kTilesOfBytes) != kTilesOfBytes) return false;
+    constexpr unsigned kTiles = 13u << 22;  // AMX-BF16, AMX-TILE and AMX-INT8
+    constexpr unsigned kBfloats = 1u << 5;  // AVX512-BF16
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kTiles) != kTiles) return false;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || (a & kBfloats) == 0) return false;
     constexpr long kAskSupported = 0x1021;
     std::uint64_t supported = 0;
     return syscall(SYS_arch_prctl, kAskSupported, &supported) == 0 && (supported >> kTileData & 1) != 0;

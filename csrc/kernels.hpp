@@ -62,6 +62,18 @@ struct Reach {
     float scale, norm, error, least;
 };
 
+// Queries rounded to bfloat16, in tiles of sixteen queries by kTileNumbers numbers: of a tile, number e of query i
+// stands at (e / 2 * 16 + i) * 2 + e mod 2, zeros fill it up, and those of the same queries follow each other. A
+// track's score is at most product + length * slope + least, product: of the rounded rows, however it is summed up,
+// with zero for what is below the normal range; length: the root of its squares as float32 sums them up.
+struct RoundedQueries {
+    std::size_t size, dims;
+    const Bfloat16* tiles;
+    const float* slopes;
+    const float* leasts;
+};
+inline constexpr std::size_t kTileNumbers = 32;
+
 // A score and its row in one integer: the smaller is the better, by score descending, then row ascending; and before
 // all of them what is no number, so that the best shows whether there is one. Made by `candidates`, read by
 // selection.hpp.
@@ -103,6 +115,14 @@ struct Kernels {
     // The places in order where the bound that a product of codes gives is not at or below the floor, in the same way.
     std::size_t (*reaching)(const std::int32_t* products, const CodeBlock& tracks, std::size_t size, const Reach& query,
                             float floor, std::uint32_t* places);
+
+    // For each query the places in order of the tracks where that bound is not at or below the query's floor, in the
+    // same way: they begin at places[query * places_stride], and sizes[query], at first 0, counts them. There are
+    // tracks_there of them, of which those from tracks_size on are only fetched. scratch: room for sixteen rounded
+    // tracks, where a cache line begins. Null where nothing multiplies such numbers faster.
+    void (*reaching_rounded)(const RoundedQueries& queries, const float* floors, const float* const* tracks,
+                             std::size_t tracks_size, std::size_t tracks_there, Bfloat16* scratch,
+                             std::uint32_t* places, std::size_t places_stride, std::uint32_t* sizes);
 
     // later: a row of which a half is to be fetched meanwhile, and where many rows are rounded in turn the other half
     // by `round`: in even steps, for a CPU waits where more is asked for than it can keep in mind.

@@ -1,4 +1,4 @@
-// The same with tiles of bytes: one instruction multiplies sixteen rows of queries by sixteen turned tracks.
+// The same with tiles: one instruction multiplies sixteen rows of queries by sixteen tracks, as bytes or as bfloat16.
 #include "avx512.hpp"
 
 namespace nlvr {
@@ -131,9 +131,138 @@ void tiled_products(const std::int8_t* const* queries, std::size_t queries_size,
     }
 }
 
+// As many sixteens of queries as one pass over sixteen tracks meets.
+constexpr std::size_t kMostSixteens = 4;
+
+// Sixteen tracks and what becomes of them: their rounded numbers in tiles, and their lengths.
+struct RoundedTracks {
+    const float* rows[kTile];
+    const float* later[kTile];  // to be fetched meanwhile
+    Bfloat16* tiles;
+    float lengths[kTile];
+};
+
+// Products of the tracks by `Sixteens` times sixteen queries: those of track n and query i of the first at [n * 16 +
+// i]. If Round, each tile of the tracks is made just before it is multiplied, so that memory is never left waiting.
+template <int Sixteens, bool Round>
+[[gnu::noinline]] void multiply_rounded(const Bfloat16* queries, std::size_t dims, RoundedTracks& tracks,
+                                        float* products) {
+    constexpr long kRow = kTileNumbers * sizeof(Bfloat16);
+    constexpr std::size_t kNumbers = kTile * kTileNumbers;
+    const std::size_t sixteen = (dims + kTileNumbers - 1) / kTileNumbers * kNumbers;
+    Avx512Lanes squares[kTile];
+    if constexpr (Round) unrolled<kTile>([&](auto n) { squares[n] = Avx512Lanes::zero(); });
+    Bfloat16* tile = tracks.tiles;
+    _tile_zero(0);
+    if constexpr (Sixteens > 1) _tile_zero(1);
+    if constexpr (Sixteens > 2) _tile_zero(2);
+    if constexpr (Sixteens > 3) _tile_zero(3);
+    // As above, of what is in a tile and of what is taken out of it.
+    const auto memory = [] { asm volatile("" ::: "memory"); };
+    const auto step = [&](std::size_t e, [[maybe_unused]] auto... count) __attribute__((always_inline)) {
+        if constexpr (Round) {
+            unrolled<kTile>([&](auto n) {
+                const float* const row = tracks.rows[n] + e;
+                _mm_prefetch(tracks.later[n] + e, _MM_HINT_T1);
+                _mm_prefetch(tracks.later[n] + e + kLanes, _MM_HINT_T1);
+                const Avx512Lanes low = Avx512Lanes::load(row, at_most(count, kLanes)...),
+                                  high = Avx512Lanes::load(row + kLanes, (count - at_most(count, kLanes))...);
+                squares[n] = multiply_add(high, high, multiply_add(low, low, squares[n]));
+                const __m512bh rounded = _mm512_cvtne2ps_pbh(high.lanes, low.lanes);
+                __builtin_memcpy(tile + n * kTileNumbers, &rounded, sizeof rounded);
+            });
+        }
+        memory();
+        _tile_loadd(4, tile, kRow);
+        _tile_loadd(5, queries, kRow);
+        _tile_dpbf16ps(0, 4, 5);
+        if constexpr (Sixteens > 1) {
+            _tile_loadd(6, queries + sixteen, kRow);
+            _tile_dpbf16ps(1, 4, 6);
+        }
+        if constexpr (Sixteens > 2) {
+            _tile_loadd(5, queries + 2 * sixteen, kRow);
+            _tile_dpbf16ps(2, 4, 5);
+        }
+        if constexpr (Sixteens > 3) {
+            _tile_loadd(6, queries + 3 * sixteen, kRow);
+            _tile_dpbf16ps(3, 4, 6);
+        }
+        tile += kNumbers;
+        queries += kNumbers;
+    };
+    const std::size_t whole = dims / kTileNumbers * kTileNumbers;
+    for (std::size_t e = 0; e < whole; e += kTileNumbers) step(e);
+    if (whole < dims) step(whole, dims - whole);
+    constexpr long kProducts = kTile * sizeof(float);
+    _tile_stored(0, products, kProducts);
+    if constexpr (Sixteens > 1) _tile_stored(1, products + kTile * kTile, kProducts);
+    if constexpr (Sixteens > 2) _tile_stored(2, products + 2 * kTile * kTile, kProducts);
+    if constexpr (Sixteens > 3) _tile_stored(3, products + 3 * kTile * kTile, kProducts);
+    memory();
+    if constexpr (Round) {
+        Avx512Lanes::sums(squares, tracks.lengths);
+        // A longer one could have a product that is no number, or infinite the wrong way.
+        const __m512 lengths = _mm512_sqrt_ps(_mm512_loadu_ps(tracks.lengths)), most = _mm512_set1_ps(0x1p63f),
+                     infinity = _mm512_set1_ps(__builtin_inff());
+        _mm512_storeu_ps(tracks.lengths,
+                         _mm512_mask_mov_ps(lengths, _mm512_cmp_ps_mask(lengths, most, _CMP_GE_OQ), infinity));
+    }
+}
+
+template <bool Round, int Sixteens = kMostSixteens>
+auto multiply_rounded_by(std::size_t sixteens) {
+    if constexpr (Sixteens > 1) {
+        if (sixteens < Sixteens) return multiply_rounded_by<Round, Sixteens - 1>(sixteens);
+    }
+    return multiply_rounded<Sixteens, Round>;
+}
+
+void reaching_rounded(const RoundedQueries& queries, const float* floors, const float* const* tracks,
+                      std::size_t tracks_size, std::size_t tracks_there, Bfloat16* scratch, std::uint32_t* places,
+                      std::size_t places_stride, std::uint32_t* sizes) {
+    const Tiles tiles;
+    const std::size_t row = (queries.dims + kTileNumbers - 1) / kTileNumbers * kTileNumbers;
+    alignas(64) float products[kMostSixteens * kTile * kTile];
+    RoundedTracks rounded;
+    rounded.tiles = scratch;
+    for (std::size_t j = 0; j < tracks_size; j += kTile) {
+        const std::size_t size = at_most(tracks_size - j, kTile);
+        for (std::size_t n = 0; n < kTile; ++n) {
+            // Those that are missing are the last one again.
+            rounded.rows[n] = tracks[j + at_most(n, size - 1)];
+            rounded.later[n] = tracks[at_most(j + kTile + n, tracks_there - 1)];
+        }
+        for (std::size_t i = 0; i < queries.size; i += kMostSixteens * kTile) {
+            const std::size_t left = at_most(queries.size - i, kMostSixteens * kTile);
+            const auto multiply = i == 0 ? multiply_rounded_by<true>((left + kTile - 1) / kTile)
+                                         : multiply_rounded_by<false>((left + kTile - 1) / kTile);
+            multiply(queries.tiles + i * row, queries.dims, rounded, products);
+            for (std::size_t from = 0; from < left; from += kTile) {
+                const __mmask16 there = first(at_most(left - from, kTile));
+                const auto of_queries = [&](const float* each) {
+                    return _mm512_maskz_loadu_ps(there, each + i + from);
+                };
+                const __m512 slopes = of_queries(queries.slopes), leasts = of_queries(queries.leasts),
+                             lowest = of_queries(floors);
+                for (std::size_t n = 0; n < size; ++n) {
+                    const __m512 slack = _mm512_fmadd_ps(_mm512_set1_ps(rounded.lengths[n]), slopes, leasts);
+                    const __m512 bound = _mm512_add_ps(_mm512_load_ps(products + (from + n) * kTile), slack);
+                    unsigned bits = _mm512_mask_cmp_ps_mask(there, bound, lowest, _CMP_NLE_UQ);
+                    for (; bits != 0; bits &= bits - 1) {
+                        const std::size_t query = i + from + static_cast<std::size_t>(__builtin_ctz(bits));
+                        places[query * places_stride + sizes[query]++] = static_cast<std::uint32_t>(j + n);
+                    }
+                }
+            }
+        }
+    }
+}
+
 }  // namespace
 
 namespace amx {
-constinit const Kernels kKernels = table<Avx512Lanes, Avx512Products>(turned_scores<Avx512Lanes>, tiled_products);
+constinit const Kernels kKernels =
+    table<Avx512Lanes, Avx512Products>(turned_scores<Avx512Lanes>, tiled_products, reaching_rounded);
 }
 }  // namespace nlvr

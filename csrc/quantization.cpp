@@ -2,27 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
+#include "error_bounds.hpp"
 #include "isa.hpp"
 #include "pool.hpp"
 
 namespace nlvr {
 namespace {
 
-constexpr double kUnit = 0x1p-24;  // the most that rounding to float32 changes a number, in parts of it
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kMostCode = 127.0f;
-
-// A float32 above, so that what bounds in double bounds in float32.
-float upwards(double value) { return static_cast<float>(value * (1 + 4 * kUnit) + 0x1p-140); }
-
-// How much the defined sum over `dims` may grow by its roundings: each lane's chain, four folds, and one to spare.
-double growth(std::size_t dims) {
-    const double roundings = static_cast<double>(dims / kLanes + 6);
-    return roundings * kUnit / (1 - roundings * kUnit);
-}
 
 }  // namespace
 
@@ -30,7 +19,7 @@ double growth(std::size_t dims) {
 Quantizer::Quantizer(std::size_t dims)
     : isa_(kernels()),
       dims_(dims),
-      squares_growth_(1 + 2 * growth(dims)),
+      squares_growth_(1 + 2 * growth(sum_roundings(dims))),
       squares_lost_(static_cast<double>(dims) * 0x1p-149),
       most_error_((0.5 + kMostCode * 4 * kUnit) * std::sqrt(static_cast<double>(dims))) {}
 
@@ -93,7 +82,7 @@ Reach reach(const CodeScale& query, std::size_t dims) {
     // CPUs take a hundred times as long over a multiply-add.
     constexpr double kLeast = 0x1p-120;
     const double underflow = (static_cast<double>(dims) + 8 + static_cast<double>(query.scale)) * 0x1p-146;
-    return {query.scale, upwards((error + growth(dims) * norm + evaluation) + kLeast),
+    return {query.scale, upwards((error + growth(sum_roundings(dims)) * norm + evaluation) + kLeast),
             upwards((norm + error + evaluation) + kLeast), upwards(underflow + kLeast)};
 }
 

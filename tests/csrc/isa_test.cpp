@@ -6,10 +6,12 @@
 #include <cstring>
 #include <numeric>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "isa.hpp"
+#include "rounding.hpp"
 
 namespace {
 
@@ -192,6 +194,53 @@ bool shapes_agree(const Kernels& isa, std::size_t queries, std::size_t tracks, s
            });
 }
 
+// Numbers of any size; such as embeddings hold; so large that scores are infinite or none; and those that rounding
+// changes most and all the same way, so that a bound has nothing to spare.
+enum class Numbers { kWild, kNormal, kHuge, kWorst };
+
+std::vector<float> numbers_of(Numbers kind, std::size_t queries, std::size_t tracks, std::size_t dims) {
+    std::normal_distribution<float> normal;
+    std::vector<float> floats = many<float>((queries + tracks) * dims);
+    for (std::size_t n = 0; n < floats.size(); ++n) {
+        if (kind == Numbers::kNormal) floats[n] = normal(random_bits);
+        if (kind == Numbers::kHuge) floats[n] = std::ldexp(normal(random_bits), static_cast<int>(n % dims % 2) + 62);
+        if (kind == Numbers::kWorst) floats[n] = n < queries * dims ? 1.0f : 1.0f + 0x1p-8f - 0x1p-22f;
+    }
+    return floats;
+}
+
+// Whether places by rounded numbers are all that lie above the floor and, of normal numbers, few beside them.
+bool rounding_finds(const Kernels& isa, Numbers kind, std::size_t queries, std::size_t tracks, std::size_t dims) {
+    const std::vector<float> floats = numbers_of(kind, queries, tracks, dims);
+    const auto rows = rows_of(floats, queries + tracks, dims);
+    const nlvr::RoundedRows rounded{std::span(rows).first(queries), dims};
+    std::vector<float> scores(queries * tracks), floors(queries);
+    nlvr::scalar::kKernels.scores(rows.data(), queries, rows.data() + queries, tracks, dims, scores.data(), scratch);
+    for (std::size_t i = 0; i < queries; ++i) {
+        floors[i] = std::nextafter(std::min(scores[i * tracks + i % tracks], 3e38f), -INFINITY);
+    }
+    floors[queries - 1] = NAN;
+    nlvr::AlignedBfloats tiles(nlvr::rounded_size(16, dims));
+    std::vector<std::uint32_t> places(queries * tracks), sizes(queries);
+    isa.reaching_rounded(rounded.view(), floors.data(), rows.data() + queries, tracks, tracks, tiles.data(),
+                         places.data(), tracks, sizes.data());
+    // A length is about the root of dims; the bound is some .6 % of two of them.
+    const float near = 0.01f * static_cast<float>(dims) + 0.1f;
+    for (std::size_t i = 0; i < queries; ++i) {
+        const auto* next = places.data() + i * tracks;
+        const auto* const end = next + sizes[i];
+        for (std::size_t j = 0; j < tracks; ++j) {
+            const float score = scores[i * tracks + j];
+            const bool found = next != end && *next == j;
+            next += found;
+            if (!found && !(score <= floors[i])) return false;
+            if (found && kind == Numbers::kNormal && score < floors[i] - near) return false;
+        }
+        if (next != end) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 int main() {
@@ -214,6 +263,22 @@ int main() {
                     continue;
                 }
                 std::printf("%s: %zu x %zu differ at %zu\n", isa.name.c_str(), queries, tracks, dims);
+                return 1;
+            }
+        }
+        constexpr std::size_t kRoundedShapes[][2] = {{1, 1}, {5, 16}, {16, 17}, {17, 40}, {64, 96}, {65, 5}, {150, 33}};
+        for (const std::size_t dims : {1, 2, 31, 32, 33, 63, 64, 100, 512, 1000}) {
+            for (const auto& [queries, tracks] : kRoundedShapes) {
+                if (isa.kernels->reaching_rounded == nullptr) continue;
+                const auto finds = [&](Numbers kind) {
+                    return rounding_finds(*isa.kernels, kind, queries, tracks, dims);
+                };
+                if (finds(Numbers::kWild) && finds(Numbers::kNormal) && finds(Numbers::kHuge) &&
+                    finds(Numbers::kWorst)) {
+                    continue;
+                }
+                std::printf("%s: rounding finds otherwise of %zu x %zu at %zu\n", isa.name.c_str(), queries, tracks,
+                            dims);
                 return 1;
             }
         }

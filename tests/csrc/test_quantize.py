@@ -10,7 +10,7 @@ from nlvr.engine import _kernels, kernels
 SEEDS = st.integers(0, 2**32 - 1)
 THREADS = st.sampled_from([None, *range(1, 9)])
 KINDS = ["normal", "wild", "near ties", "rising", "sparse", "tiny", "huge", "zero"]
-UNBOUNDED = "beyond"  # what only codes made on the way meet
+UNBOUNDED = "beyond"  # what only a screen made on the way meets
 
 
 def rows_of(kind, wild, seed, n, d):
@@ -98,21 +98,22 @@ def test_few_tracks_are_scored():
     assert (scored < 2_000).all()
 
 
-ENOUGH = 4200  # rows for each thread, that it is worth to make codes of them
+ENOUGH = 4200  # rows for each thread, that it is worth to make codes of them, or to round them
 
 
 @given(
     seed=SEEDS,
     kind=st.sampled_from([*KINDS, UNBOUNDED]),
+    d=st.sampled_from([40, 200, 200, 333]),
     k=st.sampled_from([1, 5, 20]),
     share=st.sampled_from([None, 0.9, "window", "windows"]),
     threads=st.sampled_from([1, 2]),
 )
 @settings(max_examples=8)
-def test_many_queries_share_codes_made_on_the_way(wild, same_bits, seed, kind, k, share, threads):
-    queries = np.concatenate([rows_of(each, wild, seed, 3, 200) for each in KINDS])
+def test_many_queries_share_a_screen_made_on_the_way(wild, same_bits, seed, kind, d, k, share, threads):
+    queries = np.concatenate([rows_of(each, wild, seed, 3, d) for each in KINDS])
     n = (1 if share is None else 3) * ENOUGH * threads
-    tracks = np.tile(rows_of(kind, wild, seed + 1, 700, 200), (n // 700, 1))
+    tracks = np.tile(rows_of(kind, wild, seed + 1, 700, d), (n // 700, 1))
     tracks[:, 0] *= np.linspace(0.5, 2, len(tracks), dtype=np.float32)
     allowed = chosen(len(tracks), share, seed)
     ids, scores = kernels.topk(queries, tracks, k, allowed, threads)
@@ -121,8 +122,30 @@ def test_many_queries_share_codes_made_on_the_way(wild, same_bits, seed, kind, k
     assert same_bits(scores, np.concatenate([each[1] for each in alone]))
 
 
-@pytest.mark.skipif(kernels.isa() in {"avx2", "avx512", "neon"}, reason="codes cost more than scores here")
-def test_codes_are_made_where_many_queries_share_them():
+@given(
+    seed=SEEDS,
+    kinds=st.tuples(st.sampled_from(KINDS), st.sampled_from([*KINDS, UNBOUNDED])),
+    q=st.integers(5, 70),
+    n=st.integers(512, 1200),
+    d=st.integers(32, 100),
+    k=st.integers(1, 9),
+    layout=st.sampled_from(["as it is", "gathered", "half"]),
+)
+@settings(max_examples=100)
+def test_a_few_hundred_tracks_are_screened_as_well(wild, same_bits, seed, kinds, q, n, d, k, layout):
+    queries, tracks = rows_of(kinds[0], wild, seed, q, d), rows_of(kinds[1], wild, seed + 1, n, d)
+    if layout == "gathered":
+        tracks = np.asfortranarray(tracks)
+    elif layout == "half":
+        tracks = np.clip(tracks, -60000, 60000).astype(np.float16)
+    ids, scores = kernels.topk(queries, tracks, k, threads=1)
+    alone = [kernels.topk(query[None], tracks, k, threads=1) for query in queries]
+    assert same_bits(ids, np.concatenate([each[0] for each in alone]))
+    assert same_bits(scores, np.concatenate([each[1] for each in alone]))
+
+
+@pytest.mark.skipif(kernels.isa() in {"avx2", "avx512", "neon"}, reason="a screen costs more than scores here")
+def test_a_screen_is_made_where_many_queries_share_it():
     rng = np.random.default_rng(2)
     queries, tracks = (rng.standard_normal((size, 256), np.float32) for size in (20, 4 * ENOUGH))
     assert (_kernels.topk(queries, tracks, 10, threads=1)[2] < len(tracks) / 4).all()
