@@ -53,8 +53,9 @@ struct CodeBlock {
     const float* errors;
 };
 
-// The most numbers of a row whose codes' product is exact in 32 bits, raised to 0 … 255 on one side as it may be.
-constexpr std::size_t kMostCodeDims = 1 << 16;
+// The most numbers of a row that is screened: the product of its codes, raised to 0 … 255 on one side as it may be, is
+// exact in 32 bits, and roundings are few beside what is rounded.
+constexpr std::size_t kMostScreenedDims = 1 << 16;
 
 // A query's bound: a row's score is at most product * (row scale * scale) + row norm * norm + row error * error +
 // least.
@@ -62,17 +63,31 @@ struct Reach {
     float scale, norm, error, least;
 };
 
+// What is as long could have an infinite score: from here on, nothing is said of a row.
+inline constexpr float kMostLength = 0x1p63f;
+
+// A row of a tile of bfloat16 numbers, which sixteen such rows make.
+inline constexpr std::size_t kTileNumbers = 32;
+struct alignas(64) TileRow {
+    Bfloat16 numbers[kTileNumbers];
+};
+
+// Rows of tiles that hold `rows` rows of numbers.
+constexpr std::size_t tile_rows(std::size_t rows, std::size_t dims) {
+    return (rows + kLanes - 1) / kLanes * kLanes * ((dims + kTileNumbers - 1) / kTileNumbers);
+}
+
 // Queries rounded to bfloat16, in tiles of sixteen queries by kTileNumbers numbers: of a tile, number e of query i
-// stands at (e / 2 * 16 + i) * 2 + e mod 2, zeros fill it up, and those of the same queries follow each other. A
+// stands in row e / 2 at 2 * i + e mod 2, zeros fill it up, and the tiles of the same queries follow each other. A
 // track's score is at most product + length * slope + least, product: of the rounded rows, however it is summed up,
-// with zero for what is below the normal range; length: the root of its squares as float32 sums them up.
+// with zero for what is below the normal range; length: the root of its squares as float32 sums them up, infinite from
+// kMostLength on.
 struct RoundedQueries {
     std::size_t size, dims;
-    const Bfloat16* tiles;
+    const TileRow* tiles;
     const float* slopes;
     const float* leasts;
 };
-inline constexpr std::size_t kTileNumbers = 32;
 
 // A score and its row in one integer: the smaller is the better, by score descending, then row ascending; and before
 // all of them what is no number, so that the best shows whether there is one. Made by `candidates`, read by
@@ -98,7 +113,7 @@ struct Kernels {
     void (*pair_scores)(const float* const* queries, const float* const* tracks, std::size_t pairs, std::size_t dims,
                         float* out);
 
-    // The product of codes for every query and track as in `scores`, exact in 32 bits up to kMostCodeDims.
+    // The product of codes for every query and track as in `scores`, exact in 32 bits up to kMostScreenedDims.
     void (*products)(const std::int8_t* const* queries, std::size_t queries_size, const std::int8_t* const* tracks,
                      std::size_t tracks_size, std::size_t dims, std::int32_t* out);
 
@@ -121,8 +136,8 @@ struct Kernels {
     // tracks_there of them, of which those from tracks_size on are only fetched. scratch: room for sixteen rounded
     // tracks, where a cache line begins. Null where nothing multiplies such numbers faster.
     void (*reaching_rounded)(const RoundedQueries& queries, const float* floors, const float* const* tracks,
-                             std::size_t tracks_size, std::size_t tracks_there, Bfloat16* scratch,
-                             std::uint32_t* places, std::size_t places_stride, std::uint32_t* sizes);
+                             std::size_t tracks_size, std::size_t tracks_there, TileRow* scratch, std::uint32_t* places,
+                             std::size_t places_stride, std::uint32_t* sizes);
 
     // later: a row of which a half is to be fetched meanwhile, and where many rows are rounded in turn the other half
     // by `round`: in even steps, for a CPU waits where more is asked for than it can keep in mind.

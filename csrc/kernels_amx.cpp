@@ -138,26 +138,24 @@ constexpr std::size_t kMostSixteens = 4;
 struct RoundedTracks {
     const float* rows[kTile];
     const float* later[kTile];  // to be fetched meanwhile
-    Bfloat16* tiles;
+    TileRow* tiles;
     float lengths[kTile];
 };
 
 // Products of the tracks by `Sixteens` times sixteen queries: those of track n and query i of the first at [n * 16 +
 // i]. If Round, each tile of the tracks is made just before it is multiplied, so that memory is never left waiting.
 template <int Sixteens, bool Round>
-[[gnu::noinline]] void multiply_rounded(const Bfloat16* queries, std::size_t dims, RoundedTracks& tracks,
+[[gnu::noinline]] void multiply_rounded(const TileRow* queries, std::size_t dims, RoundedTracks& tracks,
                                         float* products) {
-    constexpr long kRow = kTileNumbers * sizeof(Bfloat16);
-    constexpr std::size_t kNumbers = kTile * kTileNumbers;
-    const std::size_t sixteen = (dims + kTileNumbers - 1) / kTileNumbers * kNumbers;
+    const std::size_t sixteen = tile_rows(kTile, dims);
     Avx512Lanes squares[kTile];
     if constexpr (Round) unrolled<kTile>([&](auto n) { squares[n] = Avx512Lanes::zero(); });
-    Bfloat16* tile = tracks.tiles;
+    TileRow* tile = tracks.tiles;
     _tile_zero(0);
     if constexpr (Sixteens > 1) _tile_zero(1);
     if constexpr (Sixteens > 2) _tile_zero(2);
     if constexpr (Sixteens > 3) _tile_zero(3);
-    // As above, of what is in a tile and of what is taken out of it.
+    // The intrinsics do not tell GCC that they read memory, and what is stored is to be read again.
     const auto memory = [] { asm volatile("" ::: "memory"); };
     const auto step = [&](std::size_t e, [[maybe_unused]] auto... count) __attribute__((always_inline)) {
         if constexpr (Round) {
@@ -169,27 +167,27 @@ template <int Sixteens, bool Round>
                                   high = Avx512Lanes::load(row + kLanes, (count - at_most(count, kLanes))...);
                 squares[n] = multiply_add(high, high, multiply_add(low, low, squares[n]));
                 const __m512bh rounded = _mm512_cvtne2ps_pbh(high.lanes, low.lanes);
-                __builtin_memcpy(tile + n * kTileNumbers, &rounded, sizeof rounded);
+                __builtin_memcpy(tile + n, &rounded, sizeof rounded);
             });
         }
         memory();
-        _tile_loadd(4, tile, kRow);
-        _tile_loadd(5, queries, kRow);
+        _tile_loadd(4, tile, sizeof(TileRow));
+        _tile_loadd(5, queries, sizeof(TileRow));
         _tile_dpbf16ps(0, 4, 5);
         if constexpr (Sixteens > 1) {
-            _tile_loadd(6, queries + sixteen, kRow);
+            _tile_loadd(6, queries + sixteen, sizeof(TileRow));
             _tile_dpbf16ps(1, 4, 6);
         }
         if constexpr (Sixteens > 2) {
-            _tile_loadd(5, queries + 2 * sixteen, kRow);
+            _tile_loadd(5, queries + 2 * sixteen, sizeof(TileRow));
             _tile_dpbf16ps(2, 4, 5);
         }
         if constexpr (Sixteens > 3) {
-            _tile_loadd(6, queries + 3 * sixteen, kRow);
+            _tile_loadd(6, queries + 3 * sixteen, sizeof(TileRow));
             _tile_dpbf16ps(3, 4, 6);
         }
-        tile += kNumbers;
-        queries += kNumbers;
+        tile += kTile;
+        queries += kTile;
     };
     const std::size_t whole = dims / kTileNumbers * kTileNumbers;
     for (std::size_t e = 0; e < whole; e += kTileNumbers) step(e);
@@ -202,8 +200,8 @@ template <int Sixteens, bool Round>
     memory();
     if constexpr (Round) {
         Avx512Lanes::sums(squares, tracks.lengths);
-        // A longer one could have a product that is no number, or infinite the wrong way.
-        const __m512 lengths = _mm512_sqrt_ps(_mm512_loadu_ps(tracks.lengths)), most = _mm512_set1_ps(0x1p63f),
+        // The product of a longer one could be no number, or infinite the wrong way.
+        const __m512 lengths = _mm512_sqrt_ps(_mm512_loadu_ps(tracks.lengths)), most = _mm512_set1_ps(kMostLength),
                      infinity = _mm512_set1_ps(__builtin_inff());
         _mm512_storeu_ps(tracks.lengths,
                          _mm512_mask_mov_ps(lengths, _mm512_cmp_ps_mask(lengths, most, _CMP_GE_OQ), infinity));
@@ -219,10 +217,9 @@ auto multiply_rounded_by(std::size_t sixteens) {
 }
 
 void reaching_rounded(const RoundedQueries& queries, const float* floors, const float* const* tracks,
-                      std::size_t tracks_size, std::size_t tracks_there, Bfloat16* scratch, std::uint32_t* places,
+                      std::size_t tracks_size, std::size_t tracks_there, TileRow* scratch, std::uint32_t* places,
                       std::size_t places_stride, std::uint32_t* sizes) {
     const Tiles tiles;
-    const std::size_t row = (queries.dims + kTileNumbers - 1) / kTileNumbers * kTileNumbers;
     alignas(64) float products[kMostSixteens * kTile * kTile];
     RoundedTracks rounded;
     rounded.tiles = scratch;
@@ -237,7 +234,7 @@ void reaching_rounded(const RoundedQueries& queries, const float* floors, const 
             const std::size_t left = at_most(queries.size - i, kMostSixteens * kTile);
             const auto multiply = i == 0 ? multiply_rounded_by<true>((left + kTile - 1) / kTile)
                                          : multiply_rounded_by<false>((left + kTile - 1) / kTile);
-            multiply(queries.tiles + i * row, queries.dims, rounded, products);
+            multiply(queries.tiles + tile_rows(i, queries.dims), queries.dims, rounded, products);
             for (std::size_t from = 0; from < left; from += kTile) {
                 const __mmask16 there = first(at_most(left - from, kTile));
                 const auto of_queries = [&](const float* each) {

@@ -25,13 +25,13 @@ Quantizer::Quantizer(std::size_t dims)
 
 CodeScale Quantizer::quantize(const float* row, std::int8_t* codes, const float* later) const {
     // Below this a factor would overflow, and beyond that a score could: such rows stay zero codes.
-    constexpr float kLeast = 0x1p-100f, kMost = 0x1p63f;
+    constexpr float kLeast = 0x1p-100f;
     const auto [largest, squares] = isa_.magnitude(row, dims_, later);
     const double norm = std::sqrt(squares * squares_growth_ + squares_lost_);
-    if (!(norm < kMost) || largest < kLeast) {
+    if (!(norm < kMostLength) || largest < kLeast) {
         std::fill_n(codes, dims_, std::int8_t{0});
-        const float error = norm < kMost ? upwards(norm) : kInfinity;
-        return {0.0f, norm < kMost ? error : 0.0f, error};
+        const float error = norm < kMostLength ? upwards(norm) : kInfinity;
+        return {0.0f, norm < kMostLength ? error : 0.0f, error};
     }
     isa_.round(row, dims_, kMostCode / largest, codes, later);
     const float scale = largest / kMostCode;
@@ -46,7 +46,7 @@ CodeScale Quantizer::quantize_closely(const float* row, std::int8_t* codes) cons
         const double rest = static_cast<double>(row[e]) - static_cast<double>(result.scale) * codes[e];
         squares += rest * rest;
     }
-    result.error = std::min(result.error, upwards(std::sqrt(squares) * (1 + 0x1p-30)));
+    result.error = std::min(result.error, upwards(std::sqrt(squares) * kInDouble));
     return result;
 }
 
@@ -78,12 +78,9 @@ void quantize_rows(const AdjacentRows<float>& rows, std::optional<std::size_t> t
 Reach reach(const CodeScale& query, std::size_t dims) {
     const auto norm = static_cast<double>(query.norm), error = static_cast<double>(query.error);
     const double evaluation = 16 * kUnit * (norm + error);
-    // No coefficient is 0, so that one that is infinite stays so; and none is subnormal, for with one of those some
-    // CPUs take a hundred times as long over a multiply-add.
-    constexpr double kLeast = 0x1p-120;
     const double underflow = (static_cast<double>(dims) + 8 + static_cast<double>(query.scale)) * 0x1p-146;
-    return {query.scale, upwards((error + growth(sum_roundings(dims)) * norm + evaluation) + kLeast),
-            upwards((norm + error + evaluation) + kLeast), upwards(underflow + kLeast)};
+    return {query.scale, upwards((error + growth(sum_roundings(dims)) * norm + evaluation) + kLeastCoefficient),
+            upwards((norm + error + evaluation) + kLeastCoefficient), upwards(underflow + kLeastCoefficient)};
 }
 
 }  // namespace nlvr

@@ -34,9 +34,9 @@ class Screen {
    public:
     virtual ~Screen() = default;
 
-    // Puts in `places` all whose score may lie above the query's floor, and what may be no number. floors: one for each
-    // query; finite, or not a number, which nothing lies below.
-    virtual void find(TrackBlock& block, const float* floors, Places& places) = 0;
+    // The tracks of a block whose score may lie above the query's floor or be no number. floors: one for each query,
+    // less than infinity, or not a number, which nothing lies below. What is found stays until the next call.
+    virtual const Places& find(TrackBlock& block, const float* floors) = 0;
 };
 
 // What is worth it for these queries, so many tracks and k; null where scores cost no more.

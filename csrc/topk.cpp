@@ -62,8 +62,7 @@ class Pace {
 // A group of queries on its way through a range of tracks.
 class Scan {
    public:
-    Scan(const TopK& problem, Range queries, std::size_t tracks)
-        : block_(problem), places_(queries.size(), block_.capacity()) {
+    Scan(const TopK& problem, Range queries, std::size_t tracks) : block_(problem) {
         const std::size_t size = queries.size();
         query_floats_.resize(problem.queries.buffer_size(size));
         for (std::size_t i = 0; i < size; ++i) {
@@ -110,9 +109,9 @@ class Scan {
             // A bound of infinity may hide what is no number, so it passes even where every place is at infinity.
             floors_[i] = std::min(best_[i].floor(), std::numeric_limits<float>::max());
         }
-        screen_->find(block_, floors_.data(), places_);
+        const Places& places = screen_->find(block_, floors_.data());
         for (std::size_t i = 0; i < queries_.size(); ++i) {
-            const std::span<const std::uint32_t> found = places_.of(i);
+            const std::span<const std::uint32_t> found = places.of(i);
             if (found.empty()) continue;
             runs_.push_back({i, found.size()});
             for (const std::uint32_t place : found) {
@@ -167,7 +166,6 @@ class Scan {
 
     std::vector<float> floors_;  // of each query, above which a block's scores count
     std::vector<float> scores_;
-    Places places_;
     std::vector<Run> runs_;
     std::vector<std::uint32_t> survivors_;
     std::vector<const float*> pair_queries_, pair_tracks_;

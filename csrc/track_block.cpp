@@ -27,6 +27,7 @@ bool TrackBlock::fill(Range& range, const AllowedRows& allowed) {
     ids_.resize(std::min(capacity_ + kLater, range.size()));
     for (std::size_t i = 0; i < ids_.size(); ++i) ids_[i] = allowed[range.begin + i];
     range.begin += size_;
+    has_rows_ = false;
     return size_ > 0;
 }
 
@@ -48,6 +49,7 @@ CodeBlock TrackBlock::codes() {
         return {code_rows_.data(), stored_->scales.from(first), stored_->norms.from(first),
                 stored_->errors.from(first)};
     }
+    if (!stored_) rows();
     for (std::size_t i = 0; i < size_; ++i) {
         const CodeScale row = stored_ ? stored_codes(i) : new_codes(i);
         scales_[i] = row.scale;

@@ -34,9 +34,10 @@ class TrackBlock {
     // Whether floats stay where they lie, and nobody needs them before they are scored.
     bool floats_are_away() const { return has_codes() && lends(); }
 
-    const float* row(std::size_t i) { return tracks_.row(ids_[i], floats_.data() + tracks_.buffer_size(i)); }
+    const float* row(std::size_t i) { return has_rows_ ? rows_[i] : floats(i); }
     const float* const* rows() {
-        for (std::size_t i = 0; i < size_; ++i) rows_[i] = row(i);
+        for (std::size_t i = 0; i < size_ && !has_rows_; ++i) rows_[i] = floats(i);
+        has_rows_ = true;
         return rows_.data();
     }
     // As rows(), and behind them those of the next block that lie where they stay: to be fetched meanwhile.
@@ -44,9 +45,9 @@ class TrackBlock {
     CodeBlock codes();
 
    private:
-    bool lends() const {
-        return tracks_.buffer_size(1) == 0;
-    }  // floats where they lie, instead of putting them together
+    // Whether floats are lent where they lie, and not put together.
+    bool lends() const { return tracks_.buffer_size(1) == 0; }
+    const float* floats(std::size_t i) { return tracks_.row(ids_[i], floats_.data() + tracks_.buffer_size(i)); }
     CodeScale stored_codes(std::size_t i);
     CodeScale new_codes(std::size_t i);
 
@@ -60,6 +61,7 @@ class TrackBlock {
     std::vector<std::int8_t> codes_;
     std::vector<std::uint32_t> ids_;  // of the tracks, and of the first of the next block
     std::vector<const float*> rows_;
+    bool has_rows_ = false;  // of this block
     std::vector<const std::int8_t*> code_rows_;
 };
 

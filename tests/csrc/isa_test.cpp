@@ -194,9 +194,10 @@ bool shapes_agree(const Kernels& isa, std::size_t queries, std::size_t tracks, s
            });
 }
 
-// Numbers of any size; such as embeddings hold; so large that scores are infinite or none; and those that rounding
-// changes most and all the same way, so that a bound has nothing to spare.
-enum class Numbers { kWild, kNormal, kHuge, kWorst };
+// Numbers of any size; such as embeddings hold; so large that scores are infinite or none; those that lie just below
+// the normal range, and those whose products do; and those that rounding changes most and all the same way. Of the last
+// three a bound has nothing to spare.
+enum class Numbers { kWild, kNormal, kHuge, kTiny, kSmall, kWorst };
 
 std::vector<float> numbers_of(Numbers kind, std::size_t queries, std::size_t tracks, std::size_t dims) {
     std::normal_distribution<float> normal;
@@ -204,6 +205,8 @@ std::vector<float> numbers_of(Numbers kind, std::size_t queries, std::size_t tra
     for (std::size_t n = 0; n < floats.size(); ++n) {
         if (kind == Numbers::kNormal) floats[n] = normal(random_bits);
         if (kind == Numbers::kHuge) floats[n] = std::ldexp(normal(random_bits), static_cast<int>(n % dims % 2) + 62);
+        if (kind == Numbers::kTiny) floats[n] = n < queries * dims ? 64.0f : 0.996f * 0x1p-126f;
+        if (kind == Numbers::kSmall) floats[n] = 0.99609375f * 0x1p-63f;
         if (kind == Numbers::kWorst) floats[n] = n < queries * dims ? 1.0f : 1.0f + 0x1p-8f - 0x1p-22f;
     }
     return floats;
@@ -211,18 +214,19 @@ std::vector<float> numbers_of(Numbers kind, std::size_t queries, std::size_t tra
 
 // Whether places by rounded numbers are all that lie above the floor and, of normal numbers, few beside them.
 bool rounding_finds(const Kernels& isa, Numbers kind, std::size_t queries, std::size_t tracks, std::size_t dims) {
-    const std::vector<float> floats = numbers_of(kind, queries, tracks, dims);
-    const auto rows = rows_of(floats, queries + tracks, dims);
+    constexpr std::size_t kLater = 3;
+    const std::vector<float> floats = numbers_of(kind, queries, tracks + kLater, dims);
+    const auto rows = rows_of(floats, queries + tracks + kLater, dims);
     const nlvr::RoundedRows rounded{std::span(rows).first(queries), dims};
     std::vector<float> scores(queries * tracks), floors(queries);
     nlvr::scalar::kKernels.scores(rows.data(), queries, rows.data() + queries, tracks, dims, scores.data(), scratch);
     for (std::size_t i = 0; i < queries; ++i) {
         floors[i] = std::nextafter(std::min(scores[i * tracks + i % tracks], 3e38f), -INFINITY);
     }
-    floors[queries - 1] = NAN;
-    nlvr::AlignedBfloats tiles(nlvr::rounded_size(16, dims));
+    if (queries > 1) floors[queries - 1] = NAN;
+    std::vector<nlvr::TileRow> tiles(nlvr::tile_rows(16, dims));
     std::vector<std::uint32_t> places(queries * tracks), sizes(queries);
-    isa.reaching_rounded(rounded.view(), floors.data(), rows.data() + queries, tracks, tracks, tiles.data(),
+    isa.reaching_rounded(rounded.view(), floors.data(), rows.data() + queries, tracks, tracks + kLater, tiles.data(),
                          places.data(), tracks, sizes.data());
     // A length is about the root of dims; the bound is some .6 % of two of them.
     const float near = 0.01f * static_cast<float>(dims) + 0.1f;
@@ -273,8 +277,8 @@ int main() {
                 const auto finds = [&](Numbers kind) {
                     return rounding_finds(*isa.kernels, kind, queries, tracks, dims);
                 };
-                if (finds(Numbers::kWild) && finds(Numbers::kNormal) && finds(Numbers::kHuge) &&
-                    finds(Numbers::kWorst)) {
+                using enum Numbers;
+                if (finds(kWild) && finds(kNormal) && finds(kHuge) && finds(kTiny) && finds(kSmall) && finds(kWorst)) {
                     continue;
                 }
                 std::printf("%s: rounding finds otherwise of %zu x %zu at %zu\n", isa.name.c_str(), queries, tracks,

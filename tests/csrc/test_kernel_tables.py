@@ -28,7 +28,7 @@ CROSS, EMULATOR = shutil.which("aarch64-linux-gnu-g++"), shutil.which("qemu-aarc
 @pytest.mark.skipif(NATIVE is None or platform.machine() != "x86_64", reason="needs g++ on x86-64")
 def test_this_machine_gives_the_scalar_bits(tmp_path):
     sources, defined = dict(X86), ["-DNLVR_X86_64"]
-    if knows(NATIVE, AMX):
+    if knows_tiles(NATIVE, AMX):
         sources["kernels_amx"] = AMX
         defined.append("-DNLVR_AMX")
     objects = [compiled(NATIVE, SOURCES / f"{name}.cpp", tmp_path, *defined, *own) for name, own in sources.items()]
@@ -47,9 +47,10 @@ def test_neon_gives_the_scalar_bits(tmp_path):
     assert outcome([EMULATOR, linked(CROSS, objects, tmp_path, "-static")]) == ["scalar", "neon"]
 
 
-def knows(compiler, flags):
-    command = [compiler, *flags, "-x", "c++", "-E", "/dev/null"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+def knows_tiles(compiler, flags):
+    tiles = "#include <immintrin.h>\nint main() { _tile_zero(0); _tile_dpbf16ps(0, 1, 2); }"
+    command = [compiler, *flags, "-x", "c++", "-c", "-", "-o", "/dev/null"]
+    return subprocess.run(command, input=tiles, text=True, capture_output=True, check=False).returncode == 0
 
 
 def compiled(compiler, source, folder, *flags):
