@@ -419,7 +419,9 @@ constexpr BoxSums<T> box_sums() {
 template <class Lanes, class Codes>
 constexpr Kernels table(decltype(Kernels::scores) scores = plain_scores<Lanes>,
                         decltype(Kernels::products) code_products = products<Codes>,
-                        decltype(Kernels::reaching_rounded) reaching_rounded = nullptr) {
+                        decltype(Kernels::round_queries) round_queries = nullptr,
+                        decltype(Kernels::reaching_rounded) reaching_rounded = nullptr,
+                        decltype(Kernels::lows_rounded) lows_rounded = nullptr) {
     return {.scores = scores,
             .pair_scores = pair_scores<Lanes>,
             .products = code_products,
@@ -427,7 +429,9 @@ constexpr Kernels table(decltype(Kernels::scores) scores = plain_scores<Lanes>,
             .sort_few = sort_few,
             .candidates = candidates<Lanes>,
             .reaching = reaching<Lanes>,
+            .round_queries = round_queries,
             .reaching_rounded = reaching_rounded,
+            .lows_rounded = lows_rounded,
             .magnitude = magnitude<Lanes>,
             .round = round_row<Lanes>,
             .widen_float16 = widen<Lanes, Float16>,

@@ -66,6 +66,8 @@ struct Reach {
 // What is as long could have an infinite score: from here on, nothing is said of a row.
 inline constexpr float kMostLength = 0x1p63f;
 
+inline constexpr std::size_t kMostLows = 16;
+
 // A row of a tile of bfloat16 numbers, which sixteen such rows make.
 inline constexpr std::size_t kTileNumbers = 32;
 struct alignas(64) TileRow {
@@ -79,9 +81,9 @@ constexpr std::size_t tile_rows(std::size_t rows, std::size_t dims) {
 
 // Queries rounded to bfloat16, in tiles of sixteen queries by kTileNumbers numbers: of a tile, number e of query i
 // stands in row e / 2 at 2 * i + e mod 2, zeros fill it up, and the tiles of the same queries follow each other. A
-// track's score is at most product + length * slope + least, product: of the rounded rows, however it is summed up,
-// with zero for what is below the normal range; length: the root of its squares as float32 sums them up, infinite from
-// kMostLength on.
+// track's score differs from the product by less than length * slope + least, product: of the rounded rows, however it
+// is summed up, with zero for what is below the normal range; length: the root of its squares as float32 sums them up,
+// infinite from kMostLength on.
 struct RoundedQueries {
     std::size_t size, dims;
     const TileRow* tiles;
@@ -131,6 +133,11 @@ struct Kernels {
     std::size_t (*reaching)(const std::int32_t* products, const CodeBlock& tracks, std::size_t size, const Reach& query,
                             float floor, std::uint32_t* places);
 
+    // Rounds queries into such tiles, and gives each one's sum of squares and that of what rounding took, as float32
+    // sums them up. Null where nothing multiplies such numbers faster, as the next two.
+    void (*round_queries)(const float* const* rows, std::size_t size, std::size_t dims, TileRow* tiles, float* squares,
+                          float* rest_squares);
+
     // For each query the places in order of the tracks where that bound is not at or below the query's floor, in the
     // same way: they begin at places[query * places_stride], and sizes[query], at first 0, counts them. There are
     // tracks_there of them, of which those from tracks_size on are only fetched. scratch: room for sixteen rounded
@@ -138,6 +145,11 @@ struct Kernels {
     void (*reaching_rounded)(const RoundedQueries& queries, const float* floors, const float* const* tracks,
                              std::size_t tracks_size, std::size_t tracks_there, TileRow* scratch, std::uint32_t* places,
                              std::size_t places_stride, std::uint32_t* sizes);
+
+    // Keeps of each query the kMostLows greatest lower bounds of its scores, product - length * slope - least, in
+    // order: number p of query 16 g + i stands at lows[(g * kMostLows + p) * 16 + i]. The rest as above.
+    void (*lows_rounded)(const RoundedQueries& queries, const float* const* tracks, std::size_t tracks_size,
+                         std::size_t tracks_there, TileRow* scratch, float* lows);
 
     // later: a row of which a half is to be fetched meanwhile, and where many rows are rounded in turn the other half
     // by `round`: in even steps, for a CPU waits where more is asked for than it can keep in mind.

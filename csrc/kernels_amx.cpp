@@ -131,6 +131,43 @@ void tiled_products(const std::int8_t* const* queries, std::size_t queries_size,
     }
 }
 
+void round_queries(const float* const* rows, std::size_t size, std::size_t dims, TileRow* tiles, float* squares,
+                   float* rest_squares) {
+    const auto widened = [](__m256i numbers) {
+        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(numbers), 16));
+    };
+    for (std::size_t i = 0; i < size; i += kTile) {
+        const std::size_t some = at_most(size - i, kTile);
+        Avx512Lanes own[kTile], rest[kTile];
+        unrolled<kTile>([&](auto n) { own[n] = rest[n] = Avx512Lanes::zero(); });
+        for (std::size_t e = 0; e < dims; e += kTileNumbers, tiles += kTile) {
+            const std::size_t count = at_most(dims - e, kTileNumbers), in_low = at_most(count, kLanes);
+            __m512i rounded[kTile];
+            for (std::size_t n = 0; n < kTile; ++n) {
+                rounded[n] = _mm512_setzero_si512();
+                if (n >= some) continue;
+                const __m512 low = Avx512Lanes::load(rows[i + n] + e, in_low).lanes,
+                             high = Avx512Lanes::load(rows[i + n] + e + kLanes, count - in_low).lanes;
+                const __m512bh both = _mm512_cvtne2ps_pbh(high, low);
+                __builtin_memcpy(&rounded[n], &both, sizeof both);
+                const __m512 low_rest = _mm512_sub_ps(low, widened(_mm512_castsi512_si256(rounded[n]))),
+                             high_rest = _mm512_sub_ps(high, widened(_mm512_extracti64x4_epi64(rounded[n], 1)));
+                own[n] = {_mm512_fmadd_ps(high, high, _mm512_fmadd_ps(low, low, own[n].lanes))};
+                rest[n] = {_mm512_fmadd_ps(high_rest, high_rest, _mm512_fmadd_ps(low_rest, low_rest, rest[n].lanes))};
+            }
+            transpose(rounded);
+            for (std::size_t pair = 0; pair < kTile; ++pair) _mm512_store_si512(tiles + pair, rounded[pair]);
+        }
+        const auto put = [&](const Avx512Lanes(&all)[kTile], float* to) {
+            float sums[kTile];
+            Avx512Lanes::sums(all, sums);
+            for (std::size_t n = 0; n < some; ++n) to[i + n] = sums[n];
+        };
+        put(own, squares);
+        put(rest, rest_squares);
+    }
+}
+
 // As many sixteens of queries as one pass over sixteen tracks meets.
 constexpr std::size_t kMostSixteens = 4;
 
@@ -216,9 +253,19 @@ auto multiply_rounded_by(std::size_t sixteens) {
     return multiply_rounded<Sixteens, Round>;
 }
 
-void reaching_rounded(const RoundedQueries& queries, const float* floors, const float* const* tracks,
-                      std::size_t tracks_size, std::size_t tracks_there, TileRow* scratch, std::uint32_t* places,
-                      std::size_t places_stride, std::uint32_t* sizes) {
+// What sixteen queries, of which those in `there` exist, and some tracks come to.
+struct Sixteen {
+    std::size_t query;  // the first
+    __mmask16 there;
+    std::size_t track, tracks_size;  // the first, and how many
+    const float* products;           // sixteen for each track
+    const float* lengths;
+};
+
+// Calls `take` with every Sixteen.
+template <class Take>
+void over_rounded(const RoundedQueries& queries, const float* const* tracks, std::size_t tracks_size,
+                  std::size_t tracks_there, TileRow* scratch, const Take& take) {
     const Tiles tiles;
     alignas(64) float products[kMostSixteens * kTile * kTile];
     RoundedTracks rounded;
@@ -236,30 +283,65 @@ void reaching_rounded(const RoundedQueries& queries, const float* floors, const 
                                          : multiply_rounded_by<false>((left + kTile - 1) / kTile);
             multiply(queries.tiles + tile_rows(i, queries.dims), queries.dims, rounded, products);
             for (std::size_t from = 0; from < left; from += kTile) {
-                const __mmask16 there = first(at_most(left - from, kTile));
-                const auto of_queries = [&](const float* each) {
-                    return _mm512_maskz_loadu_ps(there, each + i + from);
-                };
-                const __m512 slopes = of_queries(queries.slopes), leasts = of_queries(queries.leasts),
-                             lowest = of_queries(floors);
-                for (std::size_t n = 0; n < size; ++n) {
-                    const __m512 slack = _mm512_fmadd_ps(_mm512_set1_ps(rounded.lengths[n]), slopes, leasts);
-                    const __m512 bound = _mm512_add_ps(_mm512_load_ps(products + (from + n) * kTile), slack);
-                    unsigned bits = _mm512_mask_cmp_ps_mask(there, bound, lowest, _CMP_NLE_UQ);
-                    for (; bits != 0; bits &= bits - 1) {
-                        const std::size_t query = i + from + static_cast<std::size_t>(__builtin_ctz(bits));
-                        places[query * places_stride + sizes[query]++] = static_cast<std::uint32_t>(j + n);
-                    }
-                }
+                take(Sixteen{i + from, first(at_most(left - from, kTile)), j, size, products + from * kTile,
+                             rounded.lengths});
             }
         }
     }
 }
 
+// How far the score of track n may lie from its product.
+struct Slack {
+    __m512 slopes, leasts;
+
+    Slack(const RoundedQueries& queries, const Sixteen& of)
+        : slopes(_mm512_maskz_loadu_ps(of.there, queries.slopes + of.query)),
+          leasts(_mm512_maskz_loadu_ps(of.there, queries.leasts + of.query)) {}
+    __m512 operator()(float length) const { return _mm512_fmadd_ps(_mm512_set1_ps(length), slopes, leasts); }
+};
+
+void reaching_rounded(const RoundedQueries& queries, const float* floors, const float* const* tracks,
+                      std::size_t tracks_size, std::size_t tracks_there, TileRow* scratch, std::uint32_t* places,
+                      std::size_t places_stride, std::uint32_t* sizes) {
+    over_rounded(queries, tracks, tracks_size, tracks_there, scratch, [&](const Sixteen& some) {
+        const Slack slack(queries, some);
+        const __m512 lowest = _mm512_maskz_loadu_ps(some.there, floors + some.query);
+        for (std::size_t n = 0; n < some.tracks_size; ++n) {
+            const __m512 bound = _mm512_add_ps(_mm512_load_ps(some.products + n * kTile), slack(some.lengths[n]));
+            unsigned bits = _mm512_mask_cmp_ps_mask(some.there, bound, lowest, _CMP_NLE_UQ);
+            for (; bits != 0; bits &= bits - 1) {
+                const std::size_t query = some.query + static_cast<std::size_t>(__builtin_ctz(bits));
+                places[query * places_stride + sizes[query]++] = static_cast<std::uint32_t>(some.track + n);
+            }
+        }
+    });
+}
+
+void lows_rounded(const RoundedQueries& queries, const float* const* tracks, std::size_t tracks_size,
+                  std::size_t tracks_there, TileRow* scratch, float* lows) {
+    over_rounded(queries, tracks, tracks_size, tracks_there, scratch, [&](const Sixteen& some) {
+        const Slack slack(queries, some);
+        float* const own = lows + some.query * kMostLows;
+        __m512 kept[kMostLows];
+        unrolled<kMostLows>([&](auto place) { kept[place] = _mm512_loadu_ps(own + place * kTile); });
+        for (std::size_t n = 0; n < some.tracks_size; ++n) {
+            __m512 low = _mm512_sub_ps(_mm512_load_ps(some.products + n * kTile), slack(some.lengths[n]));
+            low =
+                _mm512_mask_mov_ps(low, _mm512_cmp_ps_mask(low, low, _CMP_UNORD_Q), _mm512_set1_ps(-__builtin_inff()));
+            unrolled<kMostLows>([&](auto place) {
+                const __m512 greater = _mm512_max_ps(kept[place], low);
+                low = _mm512_min_ps(kept[place], low);
+                kept[place] = greater;
+            });
+        }
+        unrolled<kMostLows>([&](auto place) { _mm512_storeu_ps(own + place * kTile, kept[place]); });
+    });
+}
+
 }  // namespace
 
 namespace amx {
-constinit const Kernels kKernels =
-    table<Avx512Lanes, Avx512Products>(turned_scores<Avx512Lanes>, tiled_products, reaching_rounded);
+constinit const Kernels kKernels = table<Avx512Lanes, Avx512Products>(turned_scores<Avx512Lanes>, tiled_products,
+                                                                      round_queries, reaching_rounded, lows_rounded);
 }
 }  // namespace nlvr

@@ -1,8 +1,6 @@
 #include "rounding.hpp"
 
-#include <bit>
 #include <cmath>
-#include <cstdint>
 
 #include "error_bounds.hpp"
 
@@ -11,14 +9,6 @@ namespace {
 
 constexpr float kLeastNormal = 0x1p-126f;
 constexpr double kHalfStep = 0x1p-8;  // the most that rounding to bfloat16 changes a number, in parts of it
-
-// To nearest even; what is below the normal range is zero, as it is for the instructions that multiply these.
-Bfloat16 rounded(float value) {
-    if (std::abs(value) < kLeastNormal) return {0};
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    return {static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)};
-}
-float widened(Bfloat16 value) { return std::bit_cast<float>(std::uint32_t{value.bits} << 16); }
 
 }  // namespace
 
@@ -29,8 +19,8 @@ float widened(Bfloat16 value) { return std::bit_cast<float>(std::uint32_t{value.
 // a sum of the products t·c, whatever its order, differs from t·c by at most growth · |t| |c| and what is lost of its
 // parts below the normal range;
 // and the defined sum from x·y by at most growth · |x| |y|, plus 2^-149 for every product that underflows.
-// The length of y is the root of a sum of float32 squares.
-RoundedRows::RoundedRows(std::span<const float* const> rows, std::size_t dims)
+// Lengths are roots of sums of float32 squares; what rounding takes from a number is exact in float32.
+RoundedRows::RoundedRows(const Kernels& isa, std::span<const float* const> rows, std::size_t dims)
     : dims_(dims), tiles_(tile_rows(rows.size(), dims)) {
     const auto numbers = static_cast<double>(dims);
     const double lost_numbers = std::sqrt(numbers) * kLeastNormal;
@@ -39,19 +29,13 @@ RoundedRows::RoundedRows(std::span<const float* const> rows, std::size_t dims)
     const double lost_parts = 4 * numbers * kLeastNormal;
     const double sum_growth = growth(sum_roundings(dims)), product_growth = growth(dims + 2);
     const double length_growth = 1 + sum_growth + 4 * kUnit, length_lost = std::sqrt(numbers) * 0x1p-74;
+    std::vector<float> squares(rows.size()), rest_squares(rows.size());
+    isa.round_queries(rows.data(), rows.size(), dims, tiles_.data(), squares.data(), rest_squares.data());
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        TileRow* const tiles = tiles_.data() + tile_rows(i / kLanes * kLanes, dims);
-        double squares = 0, rest_squares = 0;
-        for (std::size_t e = 0; e < dims; ++e) {
-            const double value = static_cast<double>(rows[i][e]);
-            const Bfloat16 number = rounded(rows[i][e]);
-            const std::size_t pair = e / 2;  // sixteen in a tile, which has a row for each
-            tiles[pair].numbers[2 * (i % kLanes) + e % 2] = number;
-            const double rest = value - static_cast<double>(widened(number));
-            squares += value * value;
-            rest_squares += rest * rest;
-        }
-        const double length = std::sqrt(squares) * kInDouble, rest = std::sqrt(rest_squares) * kInDouble;
+        const auto length_of = [&](float sum) {
+            return std::sqrt(static_cast<double>(sum)) * length_growth + length_lost;
+        };
+        const double length = length_of(squares[i]), rest = length_of(rest_squares[i]);
         if (!(length < kMostLength)) {
             slopes_.push_back(kInfinity);
             leasts_.push_back(kLeastCoefficient);

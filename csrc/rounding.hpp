@@ -12,7 +12,7 @@ namespace nlvr {
 // Queries as `Kernels::reaching_rounded` reads them.
 class RoundedRows {
    public:
-    RoundedRows(std::span<const float* const> rows, std::size_t dims);
+    RoundedRows(const Kernels& isa, std::span<const float* const> rows, std::size_t dims);
     RoundedQueries view() const { return {slopes_.size(), dims_, tiles_.data(), slopes_.data(), leasts_.data()}; }
 
    private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "error_bounds.hpp"
 #include "isa.hpp"
 #include "quantization.hpp"
 #include "rounding.hpp"
@@ -50,24 +51,49 @@ class CodeScreen : public Screen {
 // By bfloat16 numbers made of the block.
 class RoundedScreen : public Screen {
    public:
-    RoundedScreen(std::span<const float* const> queries, const TrackBlock& block)
-        : queries_(queries, block.dims()),
+    RoundedScreen(std::span<const float* const> queries, const TrackBlock& block, std::size_t k)
+        : k_(k),
+          queries_(kernels(), queries, block.dims()),
           scratch_(tile_rows(kLanes, block.dims())),
-          places_(queries.size(), block.capacity()) {}
+          places_(queries.size(), block.capacity()),
+          floors_(queries.size()) {
+        if (k <= kMostLows) {
+            lows_.assign((queries.size() + kLanes - 1) / kLanes * kLanes * kMostLows, -kInfinity);
+        }
+    }
+
+    std::size_t looks_at() const override { return lows_.empty() ? 0 : kLookedAt; }
+
+    void look(TrackBlock& block) override {
+        const std::span<const float* const> rows = block.rows_and_later();
+        isa_.lows_rounded(queries_.view(), rows.data(), block.size(), rows.size(), scratch_.data(), lows_.data());
+    }
 
     const Places& find(TrackBlock& block, const float* floors) override {
+        for (std::size_t i = 0; i < floors_.size(); ++i) floors_[i] = floor(i, floors[i]);
         const std::span<const float* const> rows = block.rows_and_later();
         std::fill_n(places_.sizes(), queries_.view().size, 0u);
-        isa_.reaching_rounded(queries_.view(), floors, rows.data(), block.size(), rows.size(), scratch_.data(),
+        isa_.reaching_rounded(queries_.view(), floors_.data(), rows.data(), block.size(), rows.size(), scratch_.data(),
                               places_.all(), places_.stride(), places_.sizes());
         return places_;
     }
 
    private:
+    static constexpr std::size_t kLookedAt = 1024;
+
+    // Of k tracks that were looked at, each has a score above the k-th lower bound.
+    float floor(std::size_t query, float given) const {
+        if (lows_.empty()) return given;
+        const float low = lows_[(query / kLanes * kMostLows + k_ - 1) * kLanes + query % kLanes];
+        return low > -kInfinity && !(given > low) ? low : given;
+    }
+
     const Kernels& isa_ = kernels();
+    std::size_t k_;
     RoundedRows queries_;
     std::vector<TileRow> scratch_;
     Places places_;
+    std::vector<float> floors_, lows_;
 };
 
 // From where on it is worth it to make what a screen compares: that costs as much as scores for some queries, and what
@@ -80,7 +106,7 @@ struct Worth {
     }
 };
 
-constexpr Worth kCodesWorth{5, 192, 4096, 32}, kRoundingWorth{5, 32, 512, 64};
+constexpr Worth kCodesWorth{5, 192, 4096, 32}, kRoundingWorth{5, 32, 512, 50};
 
 }  // namespace
 
@@ -90,7 +116,7 @@ std::unique_ptr<Screen> make_screen(std::span<const float* const> queries, const
     const auto holds = [&](const Worth& worth) { return worth.holds(queries.size(), block.dims(), tracks, k); };
     if (block.dims() > kMostScreenedDims) return nullptr;
     if (!block.has_codes() && isa.reaching_rounded && holds(kRoundingWorth)) {
-        return std::make_unique<RoundedScreen>(queries, block);
+        return std::make_unique<RoundedScreen>(queries, block, k);
     }
     if (block.has_codes() || (isa.cheap_products && holds(kCodesWorth))) {
         return std::make_unique<CodeScreen>(queries, block);

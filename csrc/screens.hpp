@@ -34,6 +34,10 @@ class Screen {
    public:
     virtual ~Screen() = default;
 
+    // How many of the first tracks it pays to look at before any is scored, and a look at a block of them.
+    virtual std::size_t looks_at() const { return 0; }
+    virtual void look(TrackBlock& /*block*/) {}
+
     // The tracks of a block whose score may lie above the query's floor or be no number. floors: one for each query,
     // less than infinity, or not a number, which nothing lies below. What is found stays until the next call.
     virtual const Places& find(TrackBlock& block, const float* floors) = 0;

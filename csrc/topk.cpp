@@ -44,6 +44,7 @@ Cut cut(std::size_t queries, std::size_t tracks, std::size_t dims, std::size_t k
 // each time a longer one.
 class Pace {
    public:
+    void begin_with_floors() { pause_ = 0; }
     bool screens_now() { return pause_ == 0 || --pause_ == 0; }
     void saw(std::size_t scored, std::size_t pairs) {
         constexpr std::size_t kFirst = 8, kLast = 512;
@@ -77,6 +78,11 @@ class Scan {
     }
 
     void run(Range tracks, const AllowedRows& allowed) {
+        if (screen_ && screen_->looks_at() > 0) {
+            Range first{tracks.begin, tracks.begin + std::min(tracks.size(), screen_->looks_at())};
+            while (block_.fill(first, allowed)) screen_->look(block_);
+            pace_.begin_with_floors();
+        }
         while (block_.fill(tracks, allowed)) {
             if (screen_ && pace_.screens_now()) {
                 screen();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <numeric>
 #include <random>
 #include <span>
@@ -217,7 +218,7 @@ bool rounding_finds(const Kernels& isa, Numbers kind, std::size_t queries, std::
     constexpr std::size_t kLater = 3;
     const std::vector<float> floats = numbers_of(kind, queries, tracks + kLater, dims);
     const auto rows = rows_of(floats, queries + tracks + kLater, dims);
-    const nlvr::RoundedRows rounded{std::span(rows).first(queries), dims};
+    const nlvr::RoundedRows rounded{isa, std::span(rows).first(queries), dims};
     std::vector<float> scores(queries * tracks), floors(queries);
     nlvr::scalar::kKernels.scores(rows.data(), queries, rows.data() + queries, tracks, dims, scores.data(), scratch);
     for (std::size_t i = 0; i < queries; ++i) {
@@ -241,6 +242,20 @@ bool rounding_finds(const Kernels& isa, Numbers kind, std::size_t queries, std::
             if (found && kind == Numbers::kNormal && score < floors[i] - near) return false;
         }
         if (next != end) return false;
+    }
+    // Each lower bound is below as many scores as it says.
+    std::vector<float> lows((queries + 15) / 16 * 16 * nlvr::kMostLows, -INFINITY);
+    isa.lows_rounded(rounded.view(), rows.data() + queries, tracks, tracks + kLater, tiles.data(), lows.data());
+    for (std::size_t i = 0; i < queries; ++i) {
+        float* const own = scores.data() + i * tracks;
+        if (std::any_of(own, own + tracks, [](float score) { return std::isnan(score); })) continue;
+        std::sort(own, own + tracks, std::greater<>());
+        for (std::size_t p = 0; p < nlvr::kMostLows; ++p) {
+            const float low = lows[(i / 16 * nlvr::kMostLows + p) * 16 + i % 16];
+            const bool finite = p < tracks && (kind == Numbers::kNormal || kind == Numbers::kWorst);
+            if (finite ? !(low < own[p] && low > own[p] - near) : p < tracks ? low > own[p] : low > -INFINITY)
+                return false;
+        }
     }
     return true;
 }
