@@ -21,6 +21,7 @@ import numpy as np
 import typer
 
 from nlvr.engine import Engine, NlvrError, Query, Track, fuse
+from nlvr.engine.bundle import open_bundle
 from nlvr.engine.cityflow import load_queries, load_tracks, load_truth
 from nlvr.engine.errors import FrameError
 from nlvr.engine.frames import FrameStore
@@ -74,11 +75,13 @@ def main(
     city: Annotated[Path, typer.Argument(help="Folder that `nlvr-engine city` wrote.")],
     model: Annotated[list[str], typer.Option(help="Bundle; may be repeated.")],
     frames: Annotated[list[str] | None, typer.Option(help="Rule or number of frames a track.")] = None,
-    tracks: Annotated[int | None, typer.Option(help="Take only so many test tracks, spread evenly.")] = None,
+    tracks: Annotated[int | None, typer.Option(min=2, help="Take only so many test tracks, spread evenly.")] = None,
     bare: Annotated[bool, typer.Option(help="Show of a track the crop of its largest box alone.")] = False,
 ) -> None:
     """Print how well the bundles rank the city's test tracks."""
     tested = HeldOut.load(city, tracks)
+    for bundle in model:
+        open_bundle(bundle)
     typer.echo(f"{len(tested.tracks)} tracks, {len(tested.queries)} queries; {machine()}\n\n{HEAD}")
     for name, metrics in oracle(tested.labels, tested.queries, tested.truth).items():
         typer.echo(row(f"perfect: {name}", "", metrics))
@@ -138,10 +141,11 @@ def metrics_of(rankings: Sequence[Ranking], truth: Mapping[str, str]) -> Metrics
     return expected_metrics(*better_and_tied(np.stack([ranking.scores for ranking in rankings]), targets))
 
 
-def within(rankings: Sequence[Ranking], tested: HeldOut) -> tuple[float, float]:
+def within(rankings: Sequence[Ranking], tested: HeldOut) -> tuple[float, float] | None:
     """Return how often the target leads the tracks of its colour and type, and how often it would by chance.
 
-    Of the queries whose sentences say a motion, and of whose colour and type there is more than one track.
+    Of the queries whose sentences say a motion, and of whose colour and type there is more than one track; None where
+    there are none.
     """
     hits, chances = [], []
     said = {query.id: query for query in tested.queries}
@@ -154,7 +158,7 @@ def within(rankings: Sequence[Ranking], tested: HeldOut) -> tuple[float, float]:
         if len(alike) > 1 and read_query(said[ranking.query_id].nl).motion is not None:
             hits.append(alike[0] == target)
             chances.append(1 / len(alike))
-    return float(np.mean(hits)), float(np.mean(chances))
+    return (float(np.mean(hits)), float(np.mean(chances))) if hits else None
 
 
 def masks(engine: Engine, index: TrackIndex, tested: HeldOut) -> tuple[float, float | None]:
@@ -194,4 +198,5 @@ if __name__ == "__main__":
     try:
         typer.run(main)
     except NlvrError as error:
-        sys.exit(str(error))
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)

@@ -274,6 +274,9 @@ def _load(job: RankJob) -> tuple[list[Track], list[Query], dict[str, str] | None
     if bool(job.texts) == (job.queries is not None):
         fact = "both --queries and --query were given" if job.texts else "neither --queries nor --query was given"
         raise InputError(option, fact, "give a queries file, or descriptions one by one")
+    if job.texts and job.truth is not None:
+        place = "--truth"
+        raise InputError(place, "goes with --queries", "a truth names queries by their ids, which --query has not")
     tracks = load_tracks(job.tracks)
     if job.queries is not None:
         queries = load_queries(job.queries)

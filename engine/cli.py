@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -204,7 +205,7 @@ def doctor(
 
     findings = examine(device=device, model=model)
     if as_json:
-        _print_json([{"name": item.name, "state": item.state, "remedy": item.remedy} for item in findings])
+        _print_json([{**asdict(item), "works": item.works and item.remedy is None} for item in findings])
     else:
         for item in findings:
             mark = "BAD" if item.remedy is not None else "ok " if item.works else "-- "

@@ -178,4 +178,5 @@ def _refuse(empty: Sequence[Track], store: FrameStore) -> None:
     names = ", ".join(f"{track.id} ({track.frames[0]} …)" for track in empty[:NAMED])
     more = f" and {len(empty) - NAMED} more" if len(empty) > NAMED else ""
     fact = f"no frame can be read of track {names}{more} ({counts})"
-    raise FrameError(store.root, fact, "give the folder that holds the frames, or leave these tracks out")
+    wanted = "videos as long as their tracks" if "video ends early" in kinds else "the folder that holds the frames"
+    raise FrameError(store.root, fact, f"give {wanted}, or leave these tracks out")

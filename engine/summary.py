@@ -52,16 +52,19 @@ def _quality_record(quality: Quality) -> dict[str, Any]:
 
 def print_rank(result: RankResult) -> None:
     """Print a job's best tracks, its metrics, and where its results are."""
-    few = len(result.queries) == 1
+    listed = LISTED_TRACKS if len(result.queries) == 1 else SHOWN_TRACKS
     shown = list(zip(result.queries, result.rankings, strict=True))[:SHOWN_QUERIES]
     width = max(len(track) for _, ranking in shown for track in ranking.track_ids[:LISTED_TRACKS])
     print(f"{'rank':>6}  {'track':<{width}}  {'score':>8}")
     for query, ranking in shown:
         target = None if result.truth is None else result.truth[query.id]
         print(f"{_short(query.nl[0])}")
-        for place, track in enumerate(ranking.track_ids[: LISTED_TRACKS if few else SHOWN_TRACKS]):
+        for place, track in enumerate(ranking.track_ids[:listed]):
             mark = "  <- true" if track == target else ""
             print(f"{place + 1:>6}  {track:<{width}}  {ranking.scores[place]:>8.4f}{mark}")
+    cut = any(len(ranking.track_ids) > listed for _, ranking in shown)
+    if cut:
+        print(f"the first {count(listed, 'track')} of each")
     if len(result.queries) > SHOWN_QUERIES:
         print(f"and {len(result.queries) - SHOWN_QUERIES} more queries")
     print()

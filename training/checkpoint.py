@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from nlvr.engine.errors import InputError, unwritable
+from nlvr.engine.errors import InputError, OutputError, unwritable
 from nlvr.engine.output import write_whole
 
 from .backbones.weights import PackagedWeights
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 WEIGHTS, CONFIG, TOKENIZER, STATE = "model.safetensors", "config.toml", "tokenizer.json", "training-state.pt"
+METRICS = "metrics.jsonl"
 _STEPS, _PACKAGED = "steps", "packaged"  # keys of the metadata
 _REMEDY = "give the folder that `nlvr-engine train --output` wrote"
 
@@ -40,6 +41,19 @@ def make_directory(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(directory, error) from error
+
+
+def check_new(directory: Path) -> None:
+    """Refuse a place for a new run that holds more than the metrics of one which was killed before it saved anything.
+
+    Raises OutputError, InputError for an interrupted run.
+    """
+    if (directory / STATE).exists():
+        raise InputError(
+            directory, "holds a run that was interrupted", f"go on with --resume, or remove {STATE} to start again"
+        )
+    if directory.exists() and (not directory.is_dir() or {path.name for path in directory.iterdir()} - {METRICS}):
+        raise OutputError(directory, "is there already", "choose a folder that is new or empty")
 
 
 def save_checkpoint(directory: Path, model: nn.Module, *, config: str, tokenizer: str, steps: int) -> None:

@@ -53,6 +53,7 @@ def train(
 
     The output holds the best checkpoint by MRR on the held-out scene (schedule.validation_scene), and metrics.jsonl.
     """
+    from .checkpoint import check_new
     from .systems import find_system
 
     system, source = find_system(config)
@@ -61,6 +62,8 @@ def train(
     overrides += [f"schedule.seed={seed}"] if seed is not None else []
     loaded = system.load_config(source, overrides=overrides)
     chosen = choose_device(device)
+    if not resume:
+        check_new(output)
     if epochs == 0:
         _write_untrained(system, loaded, output, pretrained=pretrained)
     elif tracks is None or frames is None:

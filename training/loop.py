@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-METRICS = "metrics.jsonl"
 SAVE_SECONDS = 300.0  # the most work a killed process loses
 
 Record = dict[str, Any]
@@ -110,7 +109,8 @@ def train(
     report: is given each record of the metrics file as it is written.
     Returns where the run ended.
     Raises InputError when there is no state to resume, it is of other settings or data, or it would be lost by starting
-    anew; ScoreError when the loss is not finite; KeyboardInterrupt on Ctrl-C, after saving the state.
+    anew; OutputError for a place that holds something else or cannot be written; ScoreError when the loss is not
+    finite; KeyboardInterrupt on Ctrl-C, after saving the state.
     """
     checkpoint.make_directory(output)
     run = _Run(task, schedule, output, report)
@@ -137,11 +137,9 @@ class _Run:
         self.saved_at = time.monotonic()
 
     def begin(self) -> None:
-        if (self.output / checkpoint.STATE).exists():
-            remedy = f"go on with --resume, or remove {checkpoint.STATE} to start again"
-            raise InputError(self.output, "holds a run that was interrupted", remedy)
+        checkpoint.check_new(self.output)
         torch.manual_seed(self.schedule.seed)
-        write_whole(self.output / METRICS, b"")
+        write_whole(self.output / checkpoint.METRICS, b"")
 
     def epoch(self) -> None:
         """Run what is left of the epoch, validate, and keep the checkpoint if it is the best."""
@@ -181,10 +179,10 @@ class _Run:
     def record(self, **values: Any) -> None:  # noqa: ANN401
         line = json.dumps(values).encode() + b"\n"
         try:
-            with (self.output / METRICS).open("ab") as file:
+            with (self.output / checkpoint.METRICS).open("ab") as file:
                 file.write(line)
         except OSError as error:
-            raise unwritable(self.output / METRICS, error) from error
+            raise unwritable(self.output / checkpoint.METRICS, error) from error
         self.at.metrics_bytes += len(line)
         self.report(values)
 
@@ -218,7 +216,7 @@ class _Run:
         if self.device.type == "cuda" and state["random_cuda"] is not None:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         # Lines written after the state was saved are about to be written again.
-        with (self.output / METRICS).open("ab") as file:
+        with (self.output / checkpoint.METRICS).open("ab") as file:
             file.truncate(min(self.at.metrics_bytes, file.tell()))
 
 

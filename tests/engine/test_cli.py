@@ -100,7 +100,7 @@ def test_rank_writes_every_track_for_every_query(rank, gallery, capsys):
     assert set(ranked) == {"q0", "q1", "q2"}
     assert all(sorted(ids) == [f"t{row}" for row in range(6)] for ids in ranked.values())
     out = capsys.readouterr().out
-    for word in ("MRR", "MRR by chance", "R@1", "R@5", "R@10", "median rank", "t0", "random"):
+    for word in ("the first 3 tracks of each", "MRR by chance", "R@1", "R@5", "R@10", "median rank", "t0", "random"):
         assert word in out
 
 
@@ -513,6 +513,7 @@ def test_bytes_that_are_no_text_are_refused(rank, gallery, capsys):
         ({"threads": 0}, ["threads"]),
         ({"query": ["a car"]}, ["--query"]),
         ({"queries": None}, ["--query"]),
+        ({"queries": None, "query": ["a car"], "truth": "truth.json"}, ["--truth: goes with --queries"]),
         ({"queries": None, "query": [" "]}, ["--query", "says nothing"]),
     ],
 )

@@ -23,6 +23,7 @@ def test_a_device_that_cannot_run_exits_with_1(cli, capsys):
     findings = json.loads(capsys.readouterr().out)
     (asked,) = [item for item in findings if item["name"] == "asked: cuda"]
     assert "nlvr-engine[cuda]" in asked["remedy"]
+    assert asked["works"] is False
 
 
 def test_a_name_that_is_no_device_is_a_fault_of_usage(cli, capsys):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from nlvr.engine.errors import DeviceUnavailableError, InputError
+from nlvr.engine.errors import DeviceUnavailableError, InputError, OutputError
 from nlvr.training.cli import app, training_bar
 from nlvr.training.contrastive.task import ContrastiveTask
 
@@ -58,7 +58,7 @@ def test_a_run_writes_checkpoint_and_metrics_and_says_so(data, tmp_path):
         *2 * [["epoch", "learning_rate", "loss", "seconds", "step"]],
         ["epoch", "mean_loss", "mrr", "recall_10", "recall_5", "validation_seconds"],
     ]
-    assert run(*data, "--epochs", 2, "--output", tmp_path / "out", "--quiet").stderr == ""
+    assert run(*data, "--epochs", 2, "--output", tmp_path / "quiet", "--quiet").stderr == ""
 
 
 def test_sbnet_trains_by_the_same_verb(data, tmp_path):
@@ -110,6 +110,15 @@ def test_an_unknown_validation_scene_is_refused_with_those_there_are(data, tmp_p
     assert "S09" in message
     assert "S01, S02" in message
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_holds_something_is_left_as_it_is(data, tmp_path):
+    run("--epochs", 0, "--output", tmp_path / "out")
+    before = contents(tmp_path / "out")
+    for arguments in (["--epochs", 0, "--seed", 9], [*data, "--epochs", 1]):
+        said = run(*arguments, "--output", tmp_path / "out", fails=OutputError)
+        assert said.endswith("out: is there already; choose a folder that is new or empty")
+    assert contents(tmp_path / "out") == before
 
 
 def test_training_without_tracks_or_frames_is_refused(data, tmp_path):

@@ -85,7 +85,7 @@ def interrupt():
 
 
 def records(output):
-    lines = [json.loads(line) for line in (output / loop.METRICS).read_text().splitlines()]
+    lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if "seconds" not in name} for line in lines]
 
 
@@ -119,7 +119,7 @@ def test_the_task_sets_the_rate_of_each_epoch(whole):
     still = Toy()
     still.learning_rate = lambda epoch: 0.0
     before = [parameter.clone() for parameter in still.model.parameters()]
-    loop.train(still, Schedule(epochs=1), output)
+    loop.train(still, Schedule(epochs=1), output.with_name("still"))
     assert all(map(torch.equal, still.model.parameters(), before))
 
 
@@ -183,9 +183,9 @@ def test_without_validation_the_last_epoch_is_kept(tmp_path):
 
 def test_longer_training_goes_on_from_the_state(whole, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        loop.train(Toy(before=stop((1, 0), interrupt)), Schedule(epochs=2), tmp_path)
-    loop.train(Toy(mrrs=(0.5, 0.3)), Schedule(epochs=3), tmp_path, resume=True)
-    assert records(tmp_path) == records(whole[0])
+        loop.train(Toy(before=stop((1, 0), interrupt)), Schedule(epochs=2), tmp_path / "run")
+    loop.train(Toy(mrrs=(0.5, 0.3)), Schedule(epochs=3), tmp_path / "run", resume=True)
+    assert records(tmp_path / "run") == records(whole[0])
 
 
 def test_resuming_other_settings_is_refused(tmp_path):

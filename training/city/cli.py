@@ -44,11 +44,6 @@ def build_city(
     A folder in the layout of CityFlow-NL: train/S01/c001/img1/000001.jpg, train-tracks.json, test-tracks.json,
     test-queries.json, test-truth.json, gt.txt beside each camera's frames, and city.json, which says what is in it.
     """
-    from nlvr.engine.progress import progress_bars
-    from nlvr.engine.runtime.devices import usable_cpus
-
-    from .plan import Settings
-
     if oracle is not None:
         from .oracle import oracle_table, read_oracle
 
@@ -57,6 +52,13 @@ def build_city(
     if output is None:
         option = "--output"
         raise InputError(option, "is missing", "name a new folder")
+    import panda3d.core  # noqa: F401  a city takes minutes to plan before anything is rendered
+
+    from nlvr.engine.progress import progress_bars
+    from nlvr.engine.runtime.devices import usable_cpus
+
+    from .plan import Settings
+
     settings = Settings(
         scenes=scenes,
         tracks=tracks,

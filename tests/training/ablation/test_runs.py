@@ -51,8 +51,8 @@ def test_a_run_ends_where_one_with_a_task_of_its_own_does(bench, tmp_path):
             runs.measure(runs.build(before))
         record = runs.measure(runs.build(other))
         task = system.task(other, system.model(other, pretrained=True), system.tokenizer(other), store, **split)
-        loop.train(task, other.schedule, tmp_path)
-    *_, last = map(json.loads, (tmp_path / loop.METRICS).read_text().splitlines())
+        loop.train(task, other.schedule, tmp_path / "run")
+    *_, last = map(json.loads, (tmp_path / "run/metrics.jsonl").read_text().splitlines())
     assert record.loss == last["mean_loss"]
     assert [record.mrr, record.recall_5, record.recall_10] == [last["mrr"], last["recall_5"], last["recall_10"]]
     assert record.ranked == 2

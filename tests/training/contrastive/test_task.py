@@ -45,7 +45,7 @@ def make(root, *overrides, everything=False):
 
 
 def losses(output):
-    lines = map(json.loads, (output / loop.METRICS).read_text().splitlines())
+    lines = map(json.loads, (output / "metrics.jsonl").read_text().splitlines())
     return [{name: value for name, value in line.items() if "seconds" not in name} for line in lines]
 
 

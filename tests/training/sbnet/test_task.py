@@ -50,7 +50,7 @@ BESIDE = (*FROZEN, "model.grid=4", "schedule.beside=6", "augment.box=0.1")
 
 
 def losses(output):
-    lines = map(json.loads, (output / loop.METRICS).read_text().splitlines())
+    lines = map(json.loads, (output / "metrics.jsonl").read_text().splitlines())
     return [{name: value for name, value in line.items() if "seconds" not in name} for line in lines]
 
 
