@@ -66,8 +66,6 @@ struct Reach {
 // What is as long could have an infinite score: from here on, nothing is said of a row.
 inline constexpr float kMostLength = 0x1p63f;
 
-inline constexpr std::size_t kMostLows = 16;
-
 // A row of a tile of bfloat16 numbers, which sixteen such rows make.
 inline constexpr std::size_t kTileNumbers = 32;
 struct alignas(64) TileRow {
@@ -90,6 +88,9 @@ struct RoundedQueries {
     const float* slopes;
     const float* leasts;
 };
+
+// So many lower bounds are kept of each query: of more places the cost would be more than what it spares.
+inline constexpr std::size_t kMostLows = 16;
 
 // A score and its row in one integer: the smaller is the better, by score descending, then row ascending; and before
 // all of them what is no number, so that the best shows whether there is one. Made by `candidates`, read by
@@ -138,16 +139,16 @@ struct Kernels {
     void (*round_queries)(const float* const* rows, std::size_t size, std::size_t dims, TileRow* tiles, float* squares,
                           float* rest_squares);
 
-    // For each query the places in order of the tracks where that bound is not at or below the query's floor, in the
-    // same way: they begin at places[query * places_stride], and sizes[query], at first 0, counts them. There are
-    // tracks_there of them, of which those from tracks_size on are only fetched. scratch: room for sixteen rounded
-    // tracks, where a cache line begins. Null where nothing multiplies such numbers faster.
+    // For each query the places in order of the tracks where the greatest score there can be is not at or below the
+    // query's floor, in the same way: they begin at places[query * places_stride], and sizes[query], at first 0, counts
+    // them. There are tracks_there of them, of which those from tracks_size on are only fetched. scratch: room for
+    // sixteen rounded tracks.
     void (*reaching_rounded)(const RoundedQueries& queries, const float* floors, const float* const* tracks,
                              std::size_t tracks_size, std::size_t tracks_there, TileRow* scratch, std::uint32_t* places,
                              std::size_t places_stride, std::uint32_t* sizes);
 
-    // Keeps of each query the kMostLows greatest lower bounds of its scores, product - length * slope - least, in
-    // order: number p of query 16 g + i stands at lows[(g * kMostLows + p) * 16 + i]. The rest as above.
+    // Keeps of each query the kMostLows greatest of the least scores there can be, in order: number p of query 16 g + i
+    // stands at lows[(g * kMostLows + p) * 16 + i]. The rest as above.
     void (*lows_rounded)(const RoundedQueries& queries, const float* const* tracks, std::size_t tracks_size,
                          std::size_t tracks_there, TileRow* scratch, float* lows);
 

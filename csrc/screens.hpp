@@ -34,7 +34,7 @@ class Screen {
    public:
     virtual ~Screen() = default;
 
-    // How many of the first tracks it pays to look at before any is scored, and a look at a block of them.
+    // How many of the first tracks to look at before any is scored, for floors to begin with; and a block of them.
     virtual std::size_t looks_at() const { return 0; }
     virtual void look(TrackBlock& /*block*/) {}
 
